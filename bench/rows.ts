@@ -1,0 +1,59 @@
+/**
+ * What every benchmark returns, and how it takes its times: some rounds to warm up, then several rounds, of
+ * which the median counts. On a shared machine the median of many short rounds is steadier than one long one.
+ *
+ * @module
+ */
+
+/** One measurement, with that of a peer where there is one. */
+export interface Row {
+  /** Which benchmark: `gap search`. */
+  group: string;
+  /** What was measured: `search, 1e5 ranges`. */
+  what: string;
+  ours: number;
+  /** `ns`, `bytes`, `MB/s`, … of both figures. */
+  unit: string;
+  peer?: string;
+  theirs?: number;
+  /** theirs / ours: how many times as much the peer takes. */
+  ratio?: number;
+  /** What the design asks for, in words. */
+  target?: string;
+}
+
+/** Rounds, of which some come first and don't count. */
+export interface Rounds {
+  readonly warmups?: number;
+  readonly rounds?: number;
+}
+
+/** Median nanoseconds of one operation; `round` performs `operations` of them. */
+export function nanoseconds(operations: number, round: () => void, options: Rounds = {}): number {
+  const { warmups = 3, rounds = 9 } = options;
+  for (let i = 0; i < warmups; i++) round();
+  const times: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const start = process.hrtime.bigint();
+    round();
+    times.push(Number(process.hrtime.bigint() - start) / operations);
+  }
+  return median(times);
+}
+
+export function median(values: readonly number[]): number {
+  if (values.length === 0) return Number.NaN;
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Rounded for reading: three significant digits. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+/** A row beside its peer, with the ratio worked out. */
+export function beside(row: Omit<Row, 'peer' | 'theirs' | 'ratio'>, peer: string, theirs: number): Row {
+  return { ...row, peer, theirs: rounded(theirs), ratio: rounded(theirs / row.ours) };
+}

@@ -1,0 +1,21 @@
+/**
+ * For those who write devices: the interface that the mirror knows, and the machinery of devices in processes of their
+ * own (arena, rings, pager, supervisor).
+ *
+ * @module mirrorspace/device
+ */
+
+export { Arena } from '../engine/arena.ts';
+export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
+export * as controlLayout from '../engine/control-layout.ts';
+export { type CoreKernel, CoreLoop, type CoreProgram, park } from '../engine/core-loop.ts';
+export { CHILD_FD, DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
+export { lose } from '../engine/loss.ts';
+export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
+export { Pager, type PagerOptions } from '../engine/pager.ts';
+export { RingDevice, type RingDeviceOptions } from '../engine/ring-device.ts';
+export { RingQueue } from '../engine/ring-queue.ts';
+export { SharedMemory } from '../engine/shared-memory.ts';
+export { Supervisor, type SupervisorOptions } from '../engine/supervisor.ts';
+export * from './capabilities.ts';
+export * from './device.ts';

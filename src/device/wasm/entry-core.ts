@@ -1,0 +1,54 @@
+/**
+ * A core of a wasm device: a worker thread that instantiates programs and runs packets, and does nothing else.
+ *
+ * @module
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CONTROL_BYTES, CORE, CORE_STATE, coreWord } from '../../engine/control-layout.ts';
+import { CoreLoop, park } from '../../engine/core-loop.ts';
+import { CHILD_FD } from '../../engine/device-process.ts';
+import { SharedMemory } from '../../engine/shared-memory.ts';
+import { setThreadName, threadId } from '../../linux/process.ts';
+import type { CoreData, CoreModule, CoreReport } from './child-messages.ts';
+import { CorePrograms } from './core-programs.ts';
+
+const { core, memory, control: address, programs: initial, mail, mailCount } = workerData as CoreData;
+const control = new SharedMemory(address, CONTROL_BYTES);
+const block = coreWord(core);
+const programs = new CorePrograms(memory, core);
+const report = (message: CoreReport): void => parentPort!.postMessage(message);
+
+setThreadName(`mirror-core-${core}`);
+Atomics.store(control.i32, block + CORE.THREAD, threadId());
+
+/** A start function may fault like a kernel: the core is LOADING meanwhile, and may not come back. */
+function take(program: CoreModule): string | undefined {
+  let error: string | undefined;
+  Atomics.store(control.i32, block + CORE.STATE, CORE_STATE.LOADING);
+  try {
+    programs.take(program);
+  } catch (cause) {
+    error = cause instanceof Error ? cause.message : String(cause);
+  }
+  const was = Atomics.compareExchange(control.i32, block + CORE.STATE, CORE_STATE.LOADING, CORE_STATE.IDLE);
+  if (was !== CORE_STATE.LOADING) park();
+  return error;
+}
+
+for (const program of initial) take(program);
+let seen = Atomics.load(mailCount, core);
+report({ type: 'serving' });
+
+new CoreLoop(control, core, CHILD_FD.WAKE, {
+  kernel: (id) => programs.kernel(id),
+  idle() {
+    const count = Atomics.load(mailCount, core);
+    if (count === seen) return;
+    seen = count;
+    for (let next = receiveMessageOnPort(mail); next; next = receiveMessageOnPort(mail)) {
+      const program = next.message as CoreModule;
+      const error = take(program);
+      report({ type: 'loaded', id: program.id, ...(error === undefined ? {} : { error }) });
+    }
+  },
+}).run();

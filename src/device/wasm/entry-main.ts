@@ -1,0 +1,166 @@
+/**
+ * The main thread of a wasm device's process: sets the window up, starts pager and cores, takes programs in, and
+ * supervises. It dies with the host, whichever way that ends.
+ *
+ * @module
+ */
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { type PacketFailure, ringDoorbell } from '../../engine/completion.ts';
+import { CONTROL_BYTES } from '../../engine/control-layout.ts';
+import { CHILD_FD, type RemoteError } from '../../engine/device-process.ts';
+import { lose } from '../../engine/loss.ts';
+import { SharedMemory } from '../../engine/shared-memory.ts';
+import { Supervisor } from '../../engine/supervisor.ts';
+import { hex, UnsupportedError } from '../../errors.ts';
+import { SIGKILL, setParentDeathSignal, setThreadName, signalEventfd } from '../../linux/process.ts';
+import type {
+  CoreData,
+  CoreModule,
+  CoreReport,
+  LoadRequest,
+  PagerData,
+  PagerReport,
+} from './child-messages.ts';
+import { baseOf, createLinearMemory, mapWindow, openWindowFaults, WINDOW_BYTES } from './window.ts';
+
+interface InitRequest {
+  readonly type: 'init';
+  readonly cores: number;
+  readonly logSegments: number;
+}
+interface StopRequest {
+  readonly type: 'stop';
+  readonly queue: number;
+  readonly index: number;
+}
+type Request = { readonly id: number } & (InitRequest | LoadRequest | StopRequest);
+
+setParentDeathSignal(SIGKILL);
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.on('uncaughtException', (error) =>
+  lose(control, `its main thread failed: ${error.stack ?? error.message}`),
+);
+// What a terminal sends to its whole process group is the host's to decide about.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+setThreadName('mirror-device');
+
+const control = SharedMemory.map(CHILD_FD.CONTROL, 0, CONTROL_BYTES);
+const memory = createLinearMemory();
+const programs: CoreModule[] = [];
+const mailPorts: MessagePort[] = [];
+const mailCount = new Int32Array(new SharedArrayBuffer(4 * 64));
+let supervisor: Supervisor | undefined;
+let loading: { id: number; waiting: Set<number>; resolve(): void; reject(error: Error): void } | undefined;
+let loads: Promise<unknown> = Promise.resolve();
+
+const kickPager = (): void => signalEventfd(CHILD_FD.KICK);
+
+async function init({ cores, logSegments }: InitRequest): Promise<unknown> {
+  const base = baseOf(memory);
+  const userfaultfd = openWindowFaults();
+  mapWindow(base, 0, WINDOW_BYTES, CHILD_FD.ARENA, userfaultfd);
+  const pagerData: PagerData = { userfaultfd, base, control: control.address, cores, logSegments };
+  const pager = startPager(pagerData);
+  supervisor = new Supervisor({
+    control,
+    wakeFd: CHILD_FD.WAKE,
+    cores,
+    start: startCore,
+    kickPager,
+    lose: (reason) => lose(control, reason),
+    loadFailed: (core, failure) => loaded(core, faultText(failure)),
+  });
+  await Promise.all([pager, supervisor.startAll()]);
+  return { base };
+}
+
+function startPager(data: PagerData): Promise<void> {
+  const pager = new Worker(new URL('./entry-pager.js', import.meta.url), { workerData: data });
+  pager.on('error', (error) => lose(control, `the pager failed: ${String(error)}`));
+  pager.on('exit', () => lose(control, 'the pager ended'));
+  return new Promise((resolve) => {
+    pager.on('message', (message: PagerReport) => {
+      if (message.type === 'serving') resolve();
+      else if (message.type === 'stopping') supervisor?.faulted(message.core, message.loading);
+      else supervisor?.restored(message.core);
+    });
+  });
+}
+
+function startCore(core: number): Promise<Worker> {
+  const { port1, port2 } = new MessageChannel();
+  mailPorts[core] = port1;
+  const data: CoreData = { core, memory, control: control.address, programs, mail: port2, mailCount };
+  const thread = new Worker(new URL('./entry-core.js', import.meta.url), {
+    workerData: data,
+    transferList: [port2],
+  });
+  return new Promise((resolve, reject) => {
+    thread.once('error', reject);
+    thread.on('message', (message: CoreReport) => {
+      if (message.type === 'serving') {
+        thread.off('error', reject);
+        resolve(thread);
+      } else if (loading?.id === message.id) loaded(core, message.error);
+    });
+  });
+}
+
+/** Compiles once, places static data once, and has every core instantiate. One program at a time. */
+async function load(request: LoadRequest): Promise<unknown> {
+  const module = await WebAssembly.compile(request.module);
+  const bytes = new Uint8Array(memory.buffer);
+  for (const segment of request.segments) bytes.set(segment.bytes, segment.address);
+  const program: CoreModule = { id: request.program, module, kernels: request.kernels };
+  await new Promise<void>((resolve, reject) => {
+    loading = { id: program.id, waiting: new Set(mailPorts.keys()), resolve, reject };
+    for (const [core, port] of mailPorts.entries()) {
+      port.postMessage(program);
+      Atomics.add(mailCount, core, 1);
+    }
+    ringDoorbell(control, 0x7fffffff);
+  });
+  programs.push(program);
+  return undefined;
+}
+
+function loaded(core: number, error: string | undefined): void {
+  if (!loading) return;
+  loading.waiting.delete(core);
+  const { waiting, resolve, reject } = loading;
+  if (error !== undefined) {
+    loading = undefined;
+    reject(new Error(error));
+  } else if (waiting.size === 0) {
+    loading = undefined;
+    resolve();
+  }
+}
+
+function faultText(failure: PacketFailure): string {
+  if (failure.address === undefined) return 'its start function was stopped';
+  return `its start function faulted: ${failure.access ?? 'access'} at ${hex(failure.address)}; a module may touch its own static data there, and nothing else`;
+}
+
+function remote(error: unknown, type: string): RemoteError {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof UnsupportedError) return { kind: 'unsupported', reason: error.missing, message };
+  if (type === 'load') {
+    const reason = error instanceof WebAssembly.CompileError ? 'compile' : 'instantiate';
+    return { kind: 'program', reason, message: `the program could not be loaded: ${message}` };
+  }
+  return { kind: 'other', reason: type, message };
+}
+
+process.on('message', (request: Request) => {
+  if (request.type === 'stop') {
+    supervisor?.stopPacket(request.queue, request.index);
+    return;
+  }
+  const work = request.type === 'init' ? init(request) : loads.then(() => load(request));
+  if (request.type === 'load') loads = work.catch(() => {});
+  work.then(
+    (value) => process.send?.({ id: request.id, ok: true, value }),
+    (error) => process.send?.({ id: request.id, ok: false, error: remote(error, request.type) }),
+  );
+});

@@ -1,0 +1,275 @@
+/**
+ * The wasm device: a 32-bit device in a process of its own, whose cores run WebAssembly over one linear memory that
+ * is a window onto the arena. A pointer that JavaScript stored is the linear-memory address that the kernel loads.
+ *
+ * @module
+ */
+import { readFile } from 'node:fs/promises';
+import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
+import { DeviceProcess } from '../../engine/device-process.ts';
+import { RingDevice } from '../../engine/ring-device.ts';
+import type { LoadedKernel, RingQueue } from '../../engine/ring-queue.ts';
+import type { DeviceLost } from '../../errors.ts';
+import { hex, invalidType, outOfRange, ProgramError } from '../../errors.ts';
+import { overlaps, type Range } from '../../mm/address.ts';
+import { type Capabilities, SVM } from '../capabilities.ts';
+import type {
+  ArgumentKind,
+  AttachedDevice,
+  Device,
+  DeviceContext,
+  DeviceCounters,
+  DeviceSpec,
+  Kernel,
+  Program,
+  ReservedRegion,
+} from '../device.ts';
+import {
+  checkRequirements,
+  detachData,
+  inspectModule,
+  type KernelExport,
+  matchSignature,
+} from './binary/index.ts';
+import type { LoadRequest } from './child-messages.ts';
+import { MOST_CORES, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
+
+export interface WasmDeviceOptions {
+  /** Worker threads that run kernels, 1 to 16; 2 by default. */
+  readonly cores?: number;
+  /** Narrows the window `[64 KiB, 4 GiB)` in which buffers may lie. */
+  readonly window?: readonly [low: number, high: number];
+  /** More regions that no buffer may lie in, as a device's firmware would have them. */
+  readonly reserved?: readonly ReservedRegion[];
+}
+
+/** Every launch is [begin, end) of 32-bit integers. */
+const MOST_ITEMS = 2 ** 32 - 1;
+
+const CAPABILITIES: Capabilities =
+  SVM.SINGLE_ADDRESS_SPACE |
+  SVM.CONTEXT_ACCESS |
+  SVM.HOST_READ |
+  SVM.HOST_WRITE |
+  SVM.HOST_MAP |
+  SVM.DEVICE_READ |
+  SVM.DEVICE_WRITE |
+  SVM.DEVICE_ATOMIC_ACCESS |
+  SVM.CONCURRENT_ACCESS |
+  SVM.CONCURRENT_ATOMIC_ACCESS |
+  SVM.INDIRECT_ACCESS;
+
+/** The embedded default device, for `openMirror({ devices: { name: wasmDevice() } })`. */
+export function wasmDevice(options: WasmDeviceOptions = {}): DeviceSpec<WasmDevice> {
+  const checked = checkOptions(options);
+  return {
+    kind: 'wasm',
+    async open(context: DeviceContext): Promise<AttachedDevice<WasmDevice>> {
+      const { device, ring } = await WasmDevice.open(context, checked);
+      return { device, port: ring };
+    },
+  };
+}
+
+interface CheckedOptions {
+  readonly cores: number;
+  readonly window: Range;
+  readonly reserved: readonly ReservedRegion[];
+}
+
+function checkOptions({ cores = 2, window, reserved = [] }: WasmDeviceOptions): CheckedOptions {
+  if (typeof cores !== 'number') throw invalidType('cores', 'a number', cores);
+  if (!Number.isInteger(cores) || cores < 1 || cores > MOST_CORES) {
+    throw outOfRange('cores', `an integer from 1 to ${MOST_CORES}`, cores);
+  }
+  const [low, high] = window ?? [WASM_WINDOW.start, WASM_WINDOW.end];
+  if (typeof low !== 'number' || typeof high !== 'number') throw invalidType('window', 'two numbers', window);
+  if (
+    !Number.isSafeInteger(low) ||
+    !Number.isSafeInteger(high) ||
+    low < WASM_WINDOW.start ||
+    high > WASM_WINDOW.end ||
+    low >= high
+  ) {
+    throw outOfRange(
+      'window',
+      `[low, high) within [${hex(WASM_WINDOW.start)}, ${hex(WASM_WINDOW.end)})`,
+      `[${low}, ${high})`,
+    );
+  }
+  if (!Array.isArray(reserved)) throw invalidType('reserved', 'an array of { start, end, name }', reserved);
+  for (const region of reserved) {
+    if (
+      !Number.isSafeInteger(region.start) ||
+      !Number.isSafeInteger(region.end) ||
+      region.start >= region.end ||
+      region.start < 0
+    ) {
+      throw outOfRange('reserved', 'ranges with start < end', `[${region.start}, ${region.end})`);
+    }
+  }
+  return { cores, window: { start: low, end: high }, reserved };
+}
+
+/** A program that is loaded, by the identity of its bytes. */
+interface LoadedProgram {
+  readonly source: Uint8Array;
+  readonly request: LoadRequest;
+  readonly statics: Range | undefined;
+  readonly program: Program;
+}
+
+export class WasmDevice implements Device {
+  readonly kind = 'wasm';
+  readonly name: string;
+  readonly window: Range;
+  readonly reserved: readonly ReservedRegion[];
+  readonly capabilities = CAPABILITIES;
+  /** Worker threads that run kernels. */
+  readonly cores: number;
+  readonly #ring: RingDevice;
+  readonly #programs: LoadedProgram[] = [];
+  #nextKernel = FIRST_LOADED_KERNEL;
+  #nextProgram = 1;
+
+  private constructor(ring: RingDevice, options: CheckedOptions) {
+    this.#ring = ring;
+    this.name = ring.name;
+    this.cores = options.cores;
+    this.window = options.window;
+    this.reserved = [...reservedRegions(options.cores), ...options.reserved];
+  }
+
+  /** @internal */
+  static async open(
+    context: DeviceContext,
+    options: CheckedOptions,
+  ): Promise<{ device: WasmDevice; ring: RingDevice }> {
+    const ring = new RingDevice({
+      context,
+      cores: options.cores,
+      pointerLimit: WASM_WINDOW.end,
+      maxItems: MOST_ITEMS,
+      start: (log) =>
+        DeviceProcess.start({
+          name: context.name,
+          entry: 'device/wasm/entry-main.js',
+          // Without it V8 notices a termination late, after tens of thousands of faults.
+          execArgv: ['--no-wasm-dynamic-tiering'],
+          arenaFd: context.arena.fd,
+          log,
+          cores: options.cores,
+          init: { logSegments: log.segments },
+        }),
+    });
+    await ring.open();
+    return { device: new WasmDevice(ring, options), ring };
+  }
+
+  get queue(): RingQueue {
+    return this.#ring.queue;
+  }
+
+  /** The device's process, or that of its last life. */
+  get pid(): number {
+    return this.#ring.pid;
+  }
+
+  get lost(): Promise<DeviceLost> {
+    return this.#ring.lost;
+  }
+
+  createQueue(): RingQueue {
+    return this.#ring.createQueue();
+  }
+
+  counters(): DeviceCounters {
+    return this.#ring.counters();
+  }
+
+  /**
+   * Loads a module: from a file URL, or bytes. Its static data is placed once, between 64 KiB and 2 MiB; every core
+   * instantiates it over the shared memory. Loading the same bytes again gives the same program. Throws ProgramError
+   * where it is no module, or cannot run on this device; the message says how to compile it instead.
+   */
+  async load(source: URL | Uint8Array | ArrayBuffer): Promise<Program> {
+    const bytes = await readSource(source);
+    const known = this.#programs.find((entry) => Buffer.compare(entry.source, bytes) === 0);
+    if (known) return known.program;
+    const info = inspectModule(bytes);
+    const { kernels, statics } = checkRequirements(info, { statics: STATIC_DATA });
+    for (const other of this.#programs) {
+      if (!statics || !other.statics || !overlaps(statics, other.statics)) continue;
+      throw new ProgramError(
+        'overlap',
+        `the static data [${hex(statics.start)}, ${hex(statics.end)}) overlaps that of a program loaded before, [${hex(other.statics.start)}, ${hex(other.statics.end)}); link it elsewhere (asc --memoryBase, clang -Wl,--global-base), below ${hex(STATIC_DATA.end)}`,
+      );
+    }
+    const { module, segments } = detachData(bytes);
+    const numbered = kernels.map(({ name }) => ({ id: this.#nextKernel++, name }));
+    const request: LoadRequest = {
+      type: 'load',
+      program: this.#nextProgram++,
+      module,
+      segments,
+      kernels: numbered,
+    };
+    await this.#ring.request({ ...request });
+    const ids = new Map(numbered.map(({ id, name }) => [name, id]));
+    const program = new WasmProgram(this.#ring, kernels, ids);
+    this.#programs.push({ source: bytes, request, statics, program });
+    return program;
+  }
+
+  async reopen(): Promise<void> {
+    if (!(await this.#ring.reopen())) return;
+    for (const { request } of this.#programs) await this.#ring.request({ ...request });
+  }
+
+  close(): Promise<void> {
+    return this.#ring.close();
+  }
+}
+
+class WasmProgram implements Program {
+  readonly kernels: readonly string[];
+  readonly #owner: object;
+  readonly #exports: ReadonlyMap<string, KernelExport>;
+  readonly #ids: ReadonlyMap<string, number>;
+
+  constructor(owner: object, kernels: readonly KernelExport[], ids: ReadonlyMap<string, number>) {
+    this.#owner = owner;
+    this.kernels = kernels.map(({ name }) => name);
+    this.#exports = new Map(kernels.map((kernel) => [kernel.name, kernel]));
+    this.#ids = ids;
+  }
+
+  kernel<const Kinds extends readonly ArgumentKind[]>(name: string, kinds: Kinds): Kernel<Kinds> {
+    if (typeof name !== 'string') throw invalidType('name', 'a string', name);
+    const found = this.#exports.get(name);
+    if (!found) {
+      throw new ProgramError(
+        'unknown-kernel',
+        `the program has no kernel '${name}'; it has ${this.kernels.join(', ')}`,
+      );
+    }
+    matchSignature(name, kinds, found.params);
+    const kernel: LoadedKernel = { name, kinds: [...kinds], id: this.#ids.get(name)!, owner: this.#owner };
+    return Object.freeze(kernel) as unknown as Kernel<Kinds>;
+  }
+}
+
+async function readSource(source: URL | Uint8Array | ArrayBuffer): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return Uint8Array.from(source);
+  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
+  if (!(source instanceof URL))
+    throw invalidType('program', 'a file URL, a Uint8Array or an ArrayBuffer', source);
+  if (source.protocol !== 'file:') throw outOfRange('program', 'a file: URL', source.href);
+  try {
+    return Uint8Array.from(await readFile(source));
+  } catch (cause) {
+    throw new ProgramError('not-found', `the program ${source.href} could not be read: ${String(cause)}`, {
+      cause,
+    });
+  }
+}

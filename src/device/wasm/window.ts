@@ -1,0 +1,88 @@
+/**
+ * The window of a wasm device inside its process: one shared linear memory of 4 GiB whose pages are the arena's
+ * (offset == address), but for the device's own memory at the bottom, all of it registered with userfaultfd so that
+ * no page is there before the pager has agreed.
+ *
+ * @module
+ */
+import { addressOf } from '../../ffi/library.ts';
+import {
+  MADV_DONTDUMP,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  madvise,
+  mmap,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../linux/mmap.ts';
+import {
+  openUserfaultfd,
+  UFFD_FEATURE_EXACT_ADDRESS,
+  registerRange,
+  UFFD_FEATURE_MINOR_SHMEM,
+  UFFD_FEATURE_THREAD_ID,
+  UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+  UFFDIO_REGISTER_MODE_MINOR,
+  UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+} from '../../linux/userfaultfd.ts';
+import { type Address, GiB } from '../../mm/address.ts';
+import { OWN_END, WASM_WINDOW } from './regions.ts';
+
+const WINDOW_BYTES = 4 * GiB;
+const WASM_PAGE = 65536;
+
+/** Makes the linear memory. Node reserves 4 GiB of addresses for it, and no memory. */
+export function createLinearMemory(): WebAssembly.Memory {
+  const pages = WINDOW_BYTES / WASM_PAGE;
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
+
+/** Where virtual address 0 of the window lies in this process. */
+export function baseOf(memory: WebAssembly.Memory): Address {
+  return addressOf(new Uint8Array(memory.buffer));
+}
+
+/** Maps and registers a part of the window as it is to be. MAP_FIXED: the window is this process's own memory. */
+export function mapWindow(
+  base: Address,
+  start: Address,
+  end: Address,
+  arena: number,
+  userfaultfd: number,
+): void {
+  const split = Math.min(Math.max(start, WASM_WINDOW.start), end);
+  if (start < split) mapArena(base, start, split, arena, userfaultfd);
+  const ownEnd = Math.min(Math.max(split, OWN_END), end);
+  if (split < ownEnd) mapOwn(base, split, ownEnd, userfaultfd);
+  if (ownEnd < end) mapArena(base, ownEnd, end, arena, userfaultfd);
+}
+
+function mapArena(base: Address, start: Address, end: Address, arena: number, userfaultfd: number): void {
+  const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+  mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, arena, start);
+  madvise(base + start, end - start, MADV_DONTDUMP);
+  const mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
+  registerRange(userfaultfd, base + start, end - start, mode);
+}
+
+function mapOwn(base: Address, start: Address, end: Address, userfaultfd: number): void {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0);
+  registerRange(userfaultfd, base + start, end - start, UFFDIO_REGISTER_MODE_MISSING);
+}
+
+/** The descriptor on which the whole window's faults arrive. Throws UnsupportedError where it is refused. */
+export function openWindowFaults(): number {
+  return openUserfaultfd(
+    UFFD_FEATURE_THREAD_ID |
+      UFFD_FEATURE_EXACT_ADDRESS |
+      UFFD_FEATURE_MINOR_SHMEM |
+      UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+  );
+}
+
+export { WINDOW_BYTES };

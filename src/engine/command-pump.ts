@@ -1,0 +1,167 @@
+/**
+ * Moves the commands of one device along without blocking the event loop: after a launch it looks at the rings on a
+ * few turns of the loop (a hot device answers within microseconds), then declares the loop asleep and is woken by a
+ * byte in a pipe. A blocking wait spins, then sleeps on the completion word, and watches that the device still lives.
+ * While commands are pending the process stays alive; an idle device never keeps it.
+ *
+ * @module
+ */
+import { StateError } from '../errors.ts';
+import { futexWait } from '../linux/futex.ts';
+import type { QueuedCommand } from './command.ts';
+import { HEADER } from './control-layout.ts';
+import type { Ring } from './ring.ts';
+import type { SharedMemory } from './shared-memory.ts';
+
+/** How long the event loop keeps looking by itself, in milliseconds, before it asks to be woken. */
+const LOOK_FOR = 0.1;
+/** Looks at the completion word before a blocking wait sleeps: some tens of microseconds. */
+const SPIN = 3000;
+/** A blocked wait looks this often, in milliseconds, whether the device still lives. */
+const LIVENESS = 50;
+
+export interface PumpHost {
+  readonly control: SharedMemory;
+  /** Keeps the process alive, or no longer. */
+  hold(pending: boolean): void;
+  /** Looks, without blocking, whether the device process lives; marks the device lost where it does not. */
+  checkAlive(): void;
+  /** Commands have ended. */
+  ended(commands: readonly QueuedCommand[]): void;
+}
+
+export class CommandPump {
+  readonly #host: PumpHost;
+  readonly #rings: Ring[] = [];
+  readonly #drained: { left: Set<QueuedCommand>; callback: () => void }[] = [];
+  #looking = false;
+  #lookUntil = 0;
+  #holding = false;
+  #stopped = false;
+
+  constructor(host: PumpHost) {
+    this.#host = host;
+  }
+
+  add(ring: Ring): void {
+    this.#rings.push(ring);
+  }
+
+  get pending(): number {
+    let pending = 0;
+    for (const ring of this.#rings) pending += ring.pending;
+    return pending;
+  }
+
+  /** A command was pushed: see it through. */
+  follow(): void {
+    if (!this.#holding) {
+      this.#holding = true;
+      this.#host.hold(true);
+    }
+    this.#lookUntil = performance.now() + LOOK_FOR;
+    if (this.#looking) return;
+    this.#looking = true;
+    setImmediate(this.#look);
+  }
+
+  /** The wake pipe has spoken, or someone wants to know. */
+  pump(): void {
+    if (this.#stopped) return;
+    const ended: QueuedCommand[] = [];
+    for (const ring of this.#rings) ring.pump(ended);
+    if (ended.length === 0) return;
+    this.#host.ended(ended);
+    for (let i = this.#drained.length - 1; i >= 0; i--) {
+      const entry = this.#drained[i]!;
+      for (const command of ended) entry.left.delete(command);
+      if (entry.left.size > 0) continue;
+      this.#drained.splice(i, 1);
+      entry.callback();
+    }
+  }
+
+  readonly #look = (): void => {
+    this.#looking = false;
+    if (this.#stopped) return;
+    this.pump();
+    if (this.pending === 0) {
+      this.#holding = false;
+      this.#host.hold(false);
+      return;
+    }
+    const stuck = this.#rings.some((ring) => ring.stuck);
+    if (stuck || performance.now() < this.#lookUntil) {
+      this.#looking = true;
+      setImmediate(this.#look);
+      return;
+    }
+    const { i32 } = this.#host.control;
+    const seen = Atomics.load(i32, HEADER.COMPLETIONS);
+    Atomics.store(i32, HEADER.HOST_ASLEEP, 1);
+    this.pump();
+    // A completion between the look and the flag wrote no byte: look again.
+    if (this.pending === 0 || Atomics.load(i32, HEADER.COMPLETIONS) !== seen) {
+      Atomics.store(i32, HEADER.HOST_ASLEEP, 0);
+      this.#looking = true;
+      setImmediate(this.#look);
+    }
+  };
+
+  /** The wake pipe had a byte. */
+  woken(): void {
+    if (this.#looking || this.#stopped) return;
+    this.#lookUntil = performance.now() + LOOK_FOR;
+    this.#look();
+  }
+
+  /** Calls back when the commands that are pending now have ended; at once where there are none. */
+  whenDrained(callback: () => void): void {
+    this.pump();
+    const left = new Set(this.#rings.flatMap((ring) => ring.commands()));
+    if (left.size === 0) callback();
+    else this.#drained.push({ left, callback });
+  }
+
+  /** Blocks this thread until the command has ended; false where `timeout` milliseconds were not enough. */
+  block(command: QueuedCommand, timeout: number): boolean {
+    if (this.#stopped) throw new StateError('closed', 'the device is closed');
+    const { i32, address } = this.#host.control;
+    const deadline = performance.now() + timeout;
+    for (let spins = SPIN; spins > 0; spins--) {
+      const seen = Atomics.load(i32, HEADER.COMPLETIONS);
+      this.pump();
+      if (command.settled) return true;
+      while (spins > 0 && Atomics.load(i32, HEADER.COMPLETIONS) === seen) spins--;
+    }
+    Atomics.add(i32, HEADER.HOST_BLOCKED, 1);
+    try {
+      for (;;) {
+        const seen = Atomics.load(i32, HEADER.COMPLETIONS);
+        this.pump();
+        if (command.settled) return true;
+        const left = deadline - performance.now();
+        if (left <= 0) return false;
+        futexWait(address + HEADER.COMPLETIONS * 4, seen, Math.min(left, LIVENESS));
+        this.pump();
+        if (!command.settled) this.#host.checkAlive();
+      }
+    } finally {
+      if (!this.#stopped) Atomics.sub(i32, HEADER.HOST_BLOCKED, 1);
+    }
+  }
+
+  /** The device is gone: nothing will end any more. Gives what was pending. */
+  stop(): QueuedCommand[] {
+    this.#stopped = true;
+    const left = this.#rings.flatMap((ring) => ring.abandon());
+    if (this.#holding) this.#host.hold(false);
+    this.#holding = false;
+    return left;
+  }
+
+  /** After {@link stop} and after the commands were settled: nobody waits any more. */
+  releaseDrained(): void {
+    for (const entry of this.#drained.splice(0)) entry.callback();
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The life of a core: find a packet in one of the device's queues, claim chunks of its items with an atomic add, run
+ * them, and count them as finished; spin briefly when there is nothing, then sleep on the doorbell. Nothing is sent
+ * and nothing is allocated per packet but its argument list.
+ *
+ * Two rules make this safe. A core publishes the packet that it looks at (its hazard) and checks that the packet is
+ * still the queue's head before it touches the slot; the host reuses a slot only when no core's hazard names it. And
+ * a core is RUNNING only inside a kernel, so whoever stops it knows that exactly one claimed chunk is not counted.
+ *
+ * @module
+ */
+import { futexWait } from '../linux/futex.ts';
+import { Completer, monotonicNow, type PacketFailure } from './completion.ts';
+import {
+  ARGUMENT_TAG,
+  CORE,
+  CORE_STATE,
+  coreWord,
+  HEADER,
+  hazard,
+  NO_HAZARD,
+  PACKET_STATUS,
+  PACKET_TYPE,
+  QUEUE,
+  queueWord,
+  SLOT,
+  SLOT_ARGUMENTS,
+  SLOT_F64,
+  SLOT_TAGS,
+  slotByte,
+} from './control-layout.ts';
+import type { SharedMemory } from './shared-memory.ts';
+
+/** A kernel as a core calls it: the items `[begin, end)`, then the packet's arguments. */
+export type CoreKernel = (begin: number, end: number, ...args: (number | bigint)[]) => unknown;
+
+export interface CoreProgram {
+  /** The kernel of that number, or undefined where it is not there (a host that is ahead of this core). */
+  kernel(id: number): CoreKernel | undefined;
+  /** Called whenever the core has nothing to run: the place to take in new programs. */
+  idle(): void;
+}
+
+/** How long a core spins before it sleeps, in looks at the doorbell: some 30 microseconds. */
+const SPIN = 2000;
+
+export class CoreLoop {
+  readonly #control: SharedMemory;
+  readonly #data: DataView;
+  readonly #core: number;
+  readonly #completer: Completer;
+  readonly #program: CoreProgram;
+  readonly #block: number;
+
+  constructor(control: SharedMemory, core: number, wakeFd: number, program: CoreProgram) {
+    this.#control = control;
+    this.#data = new DataView(control.u8.buffer);
+    this.#core = core;
+    this.#completer = new Completer(control, wakeFd);
+    this.#program = program;
+    this.#block = coreWord(core);
+  }
+
+  /** Never returns. */
+  run(): never {
+    const { i32, address } = this.#control;
+    for (;;) {
+      const bell = Atomics.load(i32, HEADER.DOORBELL);
+      this.#program.idle();
+      if (this.#serveAll()) continue;
+      let spins = SPIN;
+      while (spins > 0 && Atomics.load(i32, HEADER.DOORBELL) === bell) spins--;
+      if (spins > 0) continue;
+      Atomics.add(i32, HEADER.SLEEPERS, 1);
+      futexWait(address + HEADER.DOORBELL * 4, bell, Number.POSITIVE_INFINITY);
+      Atomics.sub(i32, HEADER.SLEEPERS, 1);
+    }
+  }
+
+  /** Looks at the head of every queue once; true where it ran anything. */
+  #serveAll(): boolean {
+    const { i32 } = this.#control;
+    const queues = Atomics.load(i32, HEADER.QUEUE_COUNT);
+    let ran = false;
+    for (let queue = 0; queue < queues; queue++) {
+      const ring = queueWord(queue);
+      const index = Atomics.load(i32, ring + QUEUE.HEAD);
+      if (index === Atomics.load(i32, ring + QUEUE.WRITE)) continue;
+      Atomics.store(i32, this.#block + CORE.HAZARD, hazard(queue, index));
+      if (Atomics.load(i32, ring + QUEUE.HEAD) === index && this.#serve(queue, index)) ran = true;
+      Atomics.store(i32, this.#block + CORE.HAZARD, NO_HAZARD);
+    }
+    return ran;
+  }
+
+  /** Runs chunks of one packet until none is left to claim; true where it got any. */
+  #serve(queue: number, index: number): boolean {
+    const { i32, f64 } = this.#control;
+    const byte = slotByte(queue, index);
+    const word = byte / 4;
+    const chunks = i32[word + SLOT.CHUNKS]!;
+    let claimed = Atomics.add(i32, word + SLOT.NEXT, 1);
+    if (claimed >= chunks) {
+      // Keep the counter from creeping towards overflow while cores wait for the last chunk.
+      Atomics.sub(i32, word + SLOT.NEXT, 1);
+      return false;
+    }
+    if (claimed === 0) f64[byte / 8 + SLOT_F64.STARTED] = monotonicNow();
+    if (i32[word + SLOT.TYPE] === PACKET_TYPE.BARRIER) {
+      this.#completer.finish(queue, index, 1);
+      return true;
+    }
+    const kernel = this.#program.kernel(i32[word + SLOT.KERNEL]!);
+    const args = this.#arguments(byte, i32[word + SLOT.ARGUMENTS]!);
+    const items = f64[byte / 8 + SLOT_F64.ITEMS]!;
+    const chunk = f64[byte / 8 + SLOT_F64.CHUNK]!;
+    i32[this.#block + CORE.QUEUE] = queue;
+    i32[this.#block + CORE.INDEX] = index;
+    let finished = 0;
+    while (claimed < chunks) {
+      if (Atomics.load(i32, word + SLOT.STATUS) === PACKET_STATUS.NONE) {
+        i32[this.#block + CORE.UNCOUNTED] = finished;
+        const failure = this.#call(kernel, claimed * chunk, Math.min(items, (claimed + 1) * chunk), args);
+        if (failure) this.#completer.fail(queue, index, failure);
+      }
+      finished++;
+      claimed = Atomics.add(i32, word + SLOT.NEXT, 1);
+    }
+    Atomics.sub(i32, word + SLOT.NEXT, 1);
+    this.#completer.finish(queue, index, finished);
+    return true;
+  }
+
+  /** One call of the kernel, RUNNING from before to after. */
+  #call(
+    kernel: CoreKernel | undefined,
+    begin: number,
+    end: number,
+    args: (number | bigint)[],
+  ): PacketFailure | undefined {
+    const { i32 } = this.#control;
+    if (!kernel) return { reason: 'trap', core: this.#core, detail: 'the core does not have this kernel' };
+    let failure: PacketFailure | undefined;
+    Atomics.store(i32, this.#block + CORE.STATE, CORE_STATE.RUNNING);
+    try {
+      kernel(begin, end, ...args);
+    } catch (error) {
+      failure = {
+        reason: 'trap',
+        core: this.#core,
+        detail: error instanceof Error ? error.message : String(error),
+      };
+    }
+    const was = Atomics.compareExchange(i32, this.#block + CORE.STATE, CORE_STATE.RUNNING, CORE_STATE.IDLE);
+    if (was !== CORE_STATE.RUNNING) park();
+    return failure;
+  }
+
+  #arguments(byte: number, count: number): (number | bigint)[] {
+    const args: (number | bigint)[] = [];
+    for (let i = 0; i < count; i++) {
+      const at = byte + SLOT_ARGUMENTS + i * 8;
+      args.push(
+        this.#control.u8[byte + SLOT_TAGS + i] === ARGUMENT_TAG.BIGINT
+          ? this.#data.getBigInt64(at, true)
+          : this.#data.getFloat64(at, true),
+      );
+    }
+    return args;
+  }
+}
+
+/** This core has been stopped from outside and belongs to the supervisor: wait for the end, interruptibly. */
+export function park(): never {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) Atomics.wait(never, 0, 0);
+}

@@ -1,0 +1,229 @@
+/**
+ * A device process as the host holds it: spawned with the descriptors that it needs, spoken to over Node's channel for
+ * the rare things (loading a program, stopping a kernel), watched through a pidfd. It runs built JavaScript found by
+ * the package's own name, without the host's debugger, loaders or NODE_OPTIONS; it dies with the host, and the host
+ * learns of its death within a turn of the event loop, or of a blocking wait.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { DeviceLost, MirrorError, ProgramError, UnsupportedError } from '../errors.ts';
+import { close } from '../linux/memfd.ts';
+import { eventfd, Poller, pidfdOpen, signalEventfd } from '../linux/process.ts';
+import { CONTROL_BYTES, CORE, coreWord, HEADER, LOST_REASON, NO_HAZARD } from './control-layout.ts';
+import type { MapLogWriter } from './map-log.ts';
+import { readText, SharedMemory } from './shared-memory.ts';
+
+/** Descriptors by number in the device process. */
+export const CHILD_FD = { ARENA: 3, CONTROL: 4, LOG: 5, WAKE: 6, KICK: 7 } as const;
+
+/** What the host asks of a device process, and what it answers. */
+export type DeviceRequest = { readonly type: string } & Record<string, unknown>;
+export type DeviceReply =
+  | { readonly id: number; readonly ok: true; readonly value?: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: RemoteError };
+
+/** An error that crosses the channel: which class, and its words. */
+export interface RemoteError {
+  readonly kind: 'program' | 'unsupported' | 'other';
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface DeviceProcessOptions {
+  readonly name: string;
+  /** The entry module below the package's `dist/`. */
+  readonly entry: string;
+  readonly execArgv: readonly string[];
+  readonly arenaFd: number;
+  readonly log: MapLogWriter;
+  readonly cores: number;
+  readonly init: Record<string, unknown>;
+}
+
+export class DeviceProcess {
+  readonly control: SharedMemory;
+  readonly pid: number;
+  onWake: () => void = () => {};
+  onLost: (lost: DeviceLost) => void = () => {};
+  readonly #name: string;
+  readonly #child: ChildProcess;
+  readonly #wake: Socket;
+  readonly #kick: number;
+  readonly #pidfd: number;
+  readonly #poller: Poller;
+  readonly #requests = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  #nextRequest = 1;
+  #holds = 0;
+  #ended: Promise<void>;
+  #lost: DeviceLost | undefined;
+  #closing = false;
+
+  private constructor(name: string, control: SharedMemory, child: ChildProcess, pid: number, kick: number) {
+    this.#name = name;
+    this.control = control;
+    this.#child = child;
+    this.pid = pid;
+    this.#kick = kick;
+    this.#pidfd = pidfdOpen(pid);
+    this.#poller = new Poller([this.#pidfd]);
+    this.#wake = (child.stdio as unknown as readonly Socket[])[CHILD_FD.WAKE]!;
+    this.#wake.on('data', () => this.onWake());
+    this.#wake.on('error', () => {});
+    child.on('message', (message: DeviceReply) => this.#answered(message));
+    child.on('error', () => {});
+    this.#ended = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#markLost(signal ?? code ?? undefined);
+        resolve();
+      });
+    });
+    child.unref();
+    child.channel?.unref();
+    this.#wake.unref();
+  }
+
+  /** Spawns the process and waits until it serves. Throws what it says where it can't. */
+  static async start(options: DeviceProcessOptions): Promise<DeviceProcess> {
+    const control = SharedMemory.create('mirrorspace-control', CONTROL_BYTES);
+    control.i32[HEADER.QUEUE_COUNT] = 1;
+    for (let core = 0; core < options.cores; core++) control.i32[coreWord(core) + CORE.HAZARD] = NO_HAZARD;
+    const kick = eventfd();
+    const { NODE_OPTIONS: _dropped, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
+    const child = spawn(process.execPath, [...options.execArgv, join(distFolder(), options.entry)], {
+      stdio: [
+        'ignore',
+        'ignore',
+        'inherit',
+        options.arenaFd,
+        control.fd,
+        options.log.fd,
+        'pipe',
+        kick,
+        'ipc',
+      ],
+      serialization: 'advanced',
+      env,
+    });
+    if (child.pid === undefined) {
+      const cause = await new Promise<Error>((resolve) => child.once('error', resolve));
+      control.unmap();
+      close(control.fd);
+      close(kick);
+      throw new UnsupportedError(
+        'device process',
+        `The process of device '${options.name}' could not be started: ${cause.message}`,
+        { cause },
+      );
+    }
+    const device = new DeviceProcess(options.name, control, child, child.pid, kick);
+    try {
+      await device.request({ type: 'init', name: options.name, cores: options.cores, ...options.init });
+      return device;
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
+  }
+
+  /** Asks the process something; keeps this process alive until it has answered. */
+  request(message: DeviceRequest): Promise<unknown> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    const id = this.#nextRequest++;
+    this.hold(true);
+    return new Promise<unknown>((resolve, reject) => {
+      this.#requests.set(id, { resolve, reject });
+      this.#child.send({ ...message, id }, (error) => {
+        if (error) this.#fail(id, error);
+      });
+    }).finally(() => this.hold(false));
+  }
+
+  /** Tells the process something, without an answer. */
+  tell(message: DeviceRequest): void {
+    if (!this.#lost && this.#child.connected) this.#child.send({ ...message, id: 0 }, () => {});
+  }
+
+  /** Keeps this process alive (counted), or no longer. */
+  hold(on: boolean): void {
+    this.#holds += on ? 1 : -1;
+    if (on && this.#holds === 1) {
+      this.#child.ref();
+      this.#child.channel?.ref();
+      this.#wake.ref();
+    } else if (!on && this.#holds === 0) {
+      this.#child.unref();
+      this.#child.channel?.unref();
+      this.#wake.unref();
+    }
+  }
+
+  /** Wakes the pager, to take in the log of maps. */
+  kick(): void {
+    if (!this.#lost) signalEventfd(this.#kick);
+  }
+
+  /** Finds out without the event loop whether the process has ended. */
+  checkAlive(): void {
+    if (!this.#lost && this.#poller.wait(0) > 0) this.#markLost(undefined);
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Ends the process and gives back what it held. */
+  async close(): Promise<void> {
+    if (this.#closing) return this.#ended;
+    this.#closing = true;
+    this.hold(true);
+    this.kill();
+    await this.#ended;
+    this.#wake.destroy();
+    if (this.#child.connected) this.#child.disconnect();
+    close(this.#pidfd);
+    close(this.#kick);
+    this.control.unmap();
+    close(this.control.fd);
+  }
+
+  #answered(message: DeviceReply): void {
+    const request = this.#requests.get(message.id);
+    if (!request) return;
+    this.#requests.delete(message.id);
+    if (message.ok) request.resolve(message.value);
+    else request.reject(revive(message.error));
+  }
+
+  #fail(id: number, error: Error): void {
+    this.#requests.get(id)?.reject(this.#lost ?? new DeviceLost(this.#name, error.message));
+    this.#requests.delete(id);
+  }
+
+  #markLost(exit: number | string | undefined): void {
+    if (this.#lost) return;
+    const length = this.control.i32[HEADER.LOST_LENGTH]!;
+    const said = length > 0 ? readText(this.control, LOST_REASON, length) : undefined;
+    const reason = this.#closing
+      ? 'it was closed'
+      : (said ?? `its process ${this.pid} ended${exit === undefined ? '' : ` (${exit})`}`);
+    this.#lost = new DeviceLost(this.#name, reason, exit);
+    for (const { reject } of this.#requests.values()) reject(this.#lost);
+    this.#requests.clear();
+    this.onLost(this.#lost);
+  }
+}
+
+/** Where the built package lies, whether this file runs from source or from there. */
+function distFolder(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('mirrorspace/package.json')), 'dist');
+}
+
+function revive(error: RemoteError): MirrorError {
+  if (error.kind === 'program') return new ProgramError(error.reason, error.message);
+  if (error.kind === 'unsupported') return new UnsupportedError(error.reason, error.message);
+  return new MirrorError('ERR_MIRROR_DEVICE', error.message);
+}

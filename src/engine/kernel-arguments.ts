@@ -1,0 +1,124 @@
+/**
+ * Checks what a launch is given, and turns it into a packet: items and chunks, arguments by kind. Everything is
+ * refused here, before a byte of shared memory changes. Pure.
+ *
+ * @module
+ */
+import type { Addressed, ArgumentKind, Items } from '../device/device.ts';
+import { invalidType, outOfRange } from '../errors.ts';
+
+const MAX_CHUNKS = 2 ** 30;
+const LARGEST_DEFAULT_CHUNK = 2 ** 20;
+
+export const ARGUMENT_KINDS: readonly ArgumentKind[] = ['pointer', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64'];
+
+/** The number of items in all; `limit` is the device's. */
+export function countItems(items: Items, limit: number): number {
+  const list: readonly unknown[] = Array.isArray(items) ? items : [items];
+  if (list.length < 1 || list.length > 3)
+    throw outOfRange('items', 'a number, or one to three numbers', list.length);
+  let total = 1;
+  for (const value of list) {
+    if (typeof value !== 'number')
+      throw invalidType('items', 'a number, or an array of one to three numbers', value);
+    if (!Number.isSafeInteger(value) || value < 0) throw outOfRange('items', 'an integer >= 0', value);
+    total *= value;
+  }
+  if (total > limit) throw outOfRange('items', `at most ${limit} in all`, total);
+  return total;
+}
+
+/** Items that a core takes at a time: enough to be worth the claim, few enough to share the work evenly. */
+export function chunkSize(chunk: number | undefined, items: number, cores: number): number {
+  if (chunk === undefined) {
+    const share = Math.ceil(items / (cores * 8));
+    return Math.max(1, Math.min(share, LARGEST_DEFAULT_CHUNK), Math.ceil(items / MAX_CHUNKS));
+  }
+  if (typeof chunk !== 'number') throw invalidType('chunk', 'a number of items', chunk);
+  if (!Number.isSafeInteger(chunk) || chunk < 1) throw outOfRange('chunk', 'an integer >= 1', chunk);
+  if (items / chunk > MAX_CHUNKS)
+    throw outOfRange('chunk', `at least ${Math.ceil(items / MAX_CHUNKS)} for ${items} items`, chunk);
+  return chunk;
+}
+
+export function isAddressed(value: unknown): value is Addressed {
+  return typeof value === 'object' && value !== null && typeof (value as Addressed).address === 'number';
+}
+
+/** How arguments are checked against the device. */
+export interface ArgumentContext {
+  /** The end of what a pointer can reach, exclusive. */
+  readonly pointerLimit: number;
+  /** Throws where a buffer is not live, or not this device's to touch. */
+  checkBuffer(name: string, buffer: Addressed): void;
+}
+
+/** One value per kind: numbers as they are, 64-bit kinds as bigints. */
+export function packArguments(
+  kernel: string,
+  kinds: readonly ArgumentKind[],
+  args: unknown,
+  context: ArgumentContext,
+): (number | bigint)[] {
+  if (!Array.isArray(args)) throw invalidType('args', 'an array', args);
+  if (args.length !== kinds.length) {
+    throw outOfRange(
+      'args',
+      `${kinds.length} values, as kernel '${kernel}' takes (${kinds.join(', ')})`,
+      args.length,
+    );
+  }
+  return kinds.map((kind, i) => packArgument(`args[${i}]`, kind, args[i], context));
+}
+
+function packArgument(
+  name: string,
+  kind: ArgumentKind,
+  value: unknown,
+  context: ArgumentContext,
+): number | bigint {
+  switch (kind) {
+    case 'pointer':
+      if (isAddressed(value)) {
+        context.checkBuffer(name, value);
+        return value.address;
+      }
+      if (typeof value !== 'number') throw invalidType(name, 'an address or a buffer', value);
+      return integer(name, value, 0, context.pointerLimit - 1);
+    case 'u32':
+      return integer(name, number(name, value), 0, 0xffffffff);
+    case 'i32':
+      return integer(name, number(name, value), -(2 ** 31), 2 ** 31 - 1);
+    case 'u64':
+      return wide(name, value, 0n, 2n ** 64n - 1n);
+    case 'i64':
+      return wide(name, value, -(2n ** 63n), 2n ** 63n - 1n);
+    case 'f32':
+    case 'f64':
+      return number(name, value);
+  }
+}
+
+function number(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value);
+  return value;
+}
+
+function integer(name: string, value: number, low: number, high: number): number {
+  if (!Number.isSafeInteger(value) || value < low || value > high) {
+    throw outOfRange(name, `an integer from ${low} to ${high}`, value);
+  }
+  return value;
+}
+
+function wide(name: string, value: unknown, low: bigint, high: bigint): bigint {
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    throw invalidType(name, 'a number or a bigint', value);
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw outOfRange(name, 'a safe integer, or a bigint', value);
+  }
+  const exact = BigInt(value);
+  if (exact < low || exact > high) throw outOfRange(name, `from ${low} to ${high}`, value);
+  // The packet stores the 64 bits; the sign is the reader's affair.
+  return BigInt.asIntN(64, exact);
+}

@@ -1,0 +1,68 @@
+/**
+ * The ranges that are live for one device, as its pager knows them from the log of maps: a gap tree, what access is
+ * allowed, and how the last faults in a range went, which decides how much the next one fills. Pure.
+ *
+ * @module
+ */
+import { type Address, alignDown, KiB, MiB, type Range } from '../mm/address.ts';
+import { GapTree } from '../mm/gap-tree.ts';
+import { MAP_ENTRY } from './control-layout.ts';
+
+const SMALLEST_FILL = 64 * KiB;
+const LARGEST_FILL = 2 * MiB;
+
+interface LiveRange extends Range {
+  readonly readOnly: boolean;
+  /** Where a sequential reader would fault next, and how much that would fill. */
+  next: Address;
+  size: number;
+}
+
+export class LiveRanges {
+  readonly #tree: GapTree;
+  readonly #byStart = new Map<number, LiveRange>();
+
+  constructor(limit: number) {
+    this.#tree = new GapTree(0, limit);
+  }
+
+  /** Takes in one entry of the log. */
+  apply(kind: number, start: Address, end: Address): void {
+    if (kind === MAP_ENTRY.UNMAP) {
+      this.#tree.remove(start, end);
+      this.#byStart.delete(start);
+      return;
+    }
+    this.#tree.insert(start, end);
+    this.#byStart.set(start, {
+      start,
+      end,
+      readOnly: kind === MAP_ENTRY.MAP_READ,
+      next: start,
+      size: SMALLEST_FILL,
+    });
+  }
+
+  find(address: Address): LiveRange | undefined {
+    const range = this.#tree.at(address);
+    return range && this.#byStart.get(range.start);
+  }
+
+  /**
+   * What to fill for a missing page: 64 KiB around it at first, twice as much each time a fault comes just behind the
+   * last fill, up to 2 MiB, and never beyond the range.
+   */
+  fillAround(range: LiveRange, page: Address): Range {
+    range.size = page === range.next ? Math.min(range.size * 2, LARGEST_FILL) : SMALLEST_FILL;
+    const start = Math.max(range.start, alignDown(page, range.size));
+    const end = Math.min(range.end, alignDown(page, range.size) + range.size);
+    range.next = end;
+    return { start, end };
+  }
+
+  /** What to map for a page that the file has already: the largest chunk, since it costs no memory. */
+  residentAround(range: LiveRange, page: Address): Range {
+    const start = alignDown(page, LARGEST_FILL);
+    return { start: Math.max(range.start, start), end: Math.min(range.end, start + LARGEST_FILL) };
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The pager: the thread of a device process that answers its page faults. A fault in a live range maps pages of the
+ * arena, in chunks; any other is wild: the core that made it is held until the supervisor has asked V8 to end it,
+ * then let go over a private zero page, and its wild pages are taken away again once it has stopped.
+ *
+ * Pages come from the arena by UFFDIO_CONTINUE, after fallocate where the file has none yet, so the device sees a page
+ * only because the pager agreed: whatever else the arena holds stays out of its reach.
+ *
+ * @module
+ */
+import { allocatePages, punchHole } from '../linux/memfd.ts';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, mmap, PROT_READ, PROT_WRITE } from '../linux/mmap.ts';
+import { Poller, readFrom } from '../linux/process.ts';
+import { continueRange, FaultReader, type PageFault, wakeRange, zeroRange } from '../linux/userfaultfd.ts';
+import { type Address, alignDown, type Range } from '../mm/address.ts';
+import {
+  CORE,
+  CORE_STATE,
+  coreFaultAddress,
+  coreWord,
+  FAULT_REASON,
+  FILLED_BYTES_F64,
+  HEADER,
+  MAP_ENTRY,
+} from './control-layout.ts';
+import { LiveRanges } from './live-ranges.ts';
+import type { MapLogReader } from './map-log.ts';
+import type { SharedMemory } from './shared-memory.ts';
+
+/** A core may touch this many wild pages before it stops; then the whole device is given up. */
+const WILD_PAGES_ALLOWED = 64;
+
+export interface PagerOptions {
+  readonly control: SharedMemory;
+  readonly log: MapLogReader;
+  readonly userfaultfd: number;
+  /** Where virtual address 0 of the window lies in this process. */
+  readonly base: Address;
+  readonly limit: Address;
+  readonly arena: number;
+  /** An eventfd: the host wants log entries applied, or the supervisor has moved a core on. */
+  readonly kick: number;
+  readonly cores: number;
+  readonly pageSize: number;
+  /** The device's own memory within the window (stacks, static data): anonymous pages, always live. */
+  readonly own: readonly Range[];
+  /** Maps and registers `[start, end)` of the window as it was at the start. */
+  restore(start: Address, end: Address): void;
+  /** A core has been taken from its kernel (state STOPPING) and must be terminated. */
+  stopping(core: number, loading: boolean): void;
+  /** A stopped core's wild pages are gone. */
+  restored(core: number): void;
+  /** The device can't go on. Does not return. */
+  lose(reason: string): never;
+}
+
+export class Pager {
+  readonly #o: PagerOptions;
+  readonly #live: LiveRanges;
+  readonly #faults: FaultReader;
+  readonly #held = new Map<number, PageFault>();
+  readonly #wild = new Map<number, Address[]>();
+  readonly #kickCount = new BigUint64Array(1);
+  /** The last fill, which an unmap entry may have overtaken. */
+  #filled: Range | undefined;
+
+  constructor(options: PagerOptions) {
+    this.#o = options;
+    this.#live = new LiveRanges(options.limit);
+    this.#faults = new FaultReader(options.userfaultfd);
+  }
+
+  /** Never returns. */
+  run(): never {
+    const poller = new Poller([this.#o.userfaultfd, this.#o.kick]);
+    for (;;) {
+      poller.wait(-1);
+      if (poller.ready(1)) readFrom(this.#o.kick, this.#kickCount);
+      this.#catchUp();
+      this.#moveStoppedCores();
+      for (const fault of this.#faults.read()) this.#answer(fault);
+    }
+  }
+
+  #catchUp(): void {
+    this.#o.log.catchUp((kind, start, end) => {
+      const filled = this.#filled;
+      if (kind === MAP_ENTRY.UNMAP && filled && filled.start < end && start < filled.end) {
+        // The host punched this range while we filled it: what we put there must go before it is used again.
+        const from = Math.max(start, filled.start);
+        punchHole(this.#o.arena, from, Math.min(end, filled.end) - from);
+      }
+      this.#live.apply(kind, start, end);
+    });
+    this.#filled = undefined;
+  }
+
+  #answer(fault: PageFault): void {
+    const { base, control, pageSize } = this.#o;
+    const address = fault.address - base;
+    const page = alignDown(address, pageSize);
+    this.#catchUp();
+    const own = this.#o.own.find((range) => address >= range.start && address < range.end);
+    const live = own ? undefined : this.#live.find(address);
+    if (own) {
+      const { bytes } = zeroRange(this.#o.userfaultfd, base + page, pageSize);
+      if (bytes === 0) wakeRange(this.#o.userfaultfd, base + page, pageSize);
+      this.#count(bytes);
+    } else if (live && fault.kind !== 'protected') {
+      const range =
+        fault.kind === 'minor' ? this.#live.residentAround(live, page) : this.#live.fillAround(live, page);
+      this.#fill(range, page, fault.kind === 'missing', live.readOnly);
+      this.#filled = range;
+      this.#catchUp();
+    } else {
+      Atomics.add(control.i32, HEADER.WILD_FAULTS, 1);
+      this.#wildFault(fault, page, live ? FAULT_REASON.READ_ONLY : FAULT_REASON.UNMAPPED);
+    }
+  }
+
+  #count(bytes: number): void {
+    const { control } = this.#o;
+    Atomics.add(control.i32, HEADER.FAULTS, 1);
+    control.f64[FILLED_BYTES_F64] = control.f64[FILLED_BYTES_F64]! + bytes;
+  }
+
+  /** Maps what can be mapped of `range`; at least `page`, so that its waiters go on. */
+  #fill(range: Range, page: Address, missing: boolean, readOnly: boolean): void {
+    const { userfaultfd, base, pageSize, arena } = this.#o;
+    if (missing) {
+      try {
+        allocatePages(arena, range.start, range.end - range.start);
+      } catch (error) {
+        this.#o.lose(`memory ran out while filling a page: ${String(error)}`);
+      }
+    }
+    let bytes = 0;
+    let at: number = missing ? range.start : page;
+    while (at < range.end) {
+      const done = continueRange(userfaultfd, base + at, range.end - at, readOnly);
+      bytes += done.bytes;
+      at += done.bytes;
+      if (done.errno === '' || done.errno === 'EAGAIN') continue;
+      // A page that is mapped already is skipped; at one that the file lacks a fill of resident pages ends.
+      if (done.errno === 'EEXIST') at += pageSize;
+      else break;
+    }
+    wakeRange(userfaultfd, base + page, pageSize);
+    this.#count(bytes);
+  }
+
+  #wildFault(fault: PageFault, page: Address, reason: number): void {
+    const { control, base } = this.#o;
+    const core = this.#coreOf(fault.thread);
+    if (core === -1) {
+      this.#o.lose(`a thread that is no core faulted at 0x${(fault.address - base).toString(16)}`);
+    }
+    const block = coreWord(core);
+    const state = Atomics.load(control.i32, block + CORE.STATE);
+    if (state === CORE_STATE.RUNNING || state === CORE_STATE.LOADING) {
+      control.f64[coreFaultAddress(core)] = fault.address - base;
+      control.i32[block + CORE.FAULT_ACCESS] = fault.access === 'write' ? 1 : 0;
+      control.i32[block + CORE.FAULT_REASON] = reason;
+      this.#held.set(core, fault);
+      // The supervisor may be stopping the core too: then it knows already.
+      if (Atomics.compareExchange(control.i32, block + CORE.STATE, state, CORE_STATE.STOPPING) === state) {
+        this.#o.stopping(core, state === CORE_STATE.LOADING);
+      }
+    } else if (state === CORE_STATE.TERMINATING) {
+      this.#letGo(core, page);
+    } else {
+      this.#held.set(core, fault);
+    }
+  }
+
+  #coreOf(thread: number): number {
+    for (let core = 0; core < this.#o.cores; core++) {
+      if (this.#o.control.i32[coreWord(core) + CORE.THREAD] === thread) return core;
+    }
+    return -1;
+  }
+
+  /** A private zero page under the faulting access, so that the thread reaches V8's next interrupt check. */
+  #letGo(core: number, page: Address): void {
+    const { base, control, pageSize, userfaultfd } = this.#o;
+    const pages = this.#wild.get(core) ?? [];
+    this.#wild.set(core, pages);
+    pages.push(page);
+    if (pages.length > WILD_PAGES_ALLOWED) {
+      this.#o.lose(
+        `core ${core} ran away over wild memory: ${pages.length} pages, the first at 0x${control.f64[coreFaultAddress(core)]!.toString(16)}`,
+      );
+    }
+    Atomics.add(control.i32, HEADER.WILD_PAGES, 1);
+    // MAP_FIXED: the page lies in the window, which this process owns.
+    mmap(base + page, pageSize, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    wakeRange(userfaultfd, base + page, pageSize);
+  }
+
+  #moveStoppedCores(): void {
+    const { control, pageSize, cores } = this.#o;
+    for (const [core, fault] of this.#held) {
+      if (Atomics.load(control.i32, coreWord(core) + CORE.STATE) !== CORE_STATE.TERMINATING) continue;
+      this.#held.delete(core);
+      this.#letGo(core, alignDown(fault.address - this.#o.base, pageSize));
+    }
+    for (let core = 0; core < cores; core++) {
+      if (Atomics.load(control.i32, coreWord(core) + CORE.STATE) !== CORE_STATE.STOPPED) continue;
+      this.#held.delete(core);
+      const pages = this.#wild.get(core) ?? [];
+      this.#wild.delete(core);
+      for (const page of pages) this.#o.restore(page, page + pageSize);
+      Atomics.sub(control.i32, HEADER.WILD_PAGES, pages.length);
+      Atomics.store(control.i32, coreWord(core) + CORE.STATE, CORE_STATE.IDLE);
+      this.#o.restored(core);
+    }
+  }
+}

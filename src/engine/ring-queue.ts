@@ -1,0 +1,190 @@
+/**
+ * The queue that a user holds for a device with rings: it checks each command, makes its packet and hands it on. It
+ * outlives the device process: after a reopen it feeds the new one's ring.
+ *
+ * @module
+ */
+import type {
+  Addressed,
+  ArgumentKind,
+  ArgumentsOf,
+  Command,
+  CommandType,
+  Kernel,
+  LaunchOptions,
+  Queue,
+} from '../device/device.ts';
+import { hex, invalidType, outOfRange } from '../errors.ts';
+import type { Packet, QueuedCommand } from './command.ts';
+import { BUILTIN_KERNEL, MAX_ARGUMENTS, PACKET_TYPE } from './control-layout.ts';
+import { chunkSize, countItems, isAddressed, packArguments } from './kernel-arguments.ts';
+
+/** Bytes that a core copies or fills at a time: a multiple of every pattern size that is a power of two. */
+const TRANSFER_CHUNK = 1 << 20;
+const LARGEST_PATTERN = 128;
+
+/** A kernel of a loaded program, with its number on the device. */
+export interface LoadedKernel extends Kernel {
+  readonly id: number;
+  readonly owner: object;
+}
+
+/** What a queue needs of its device. */
+export interface QueueHost {
+  readonly name: string;
+  readonly cores: number;
+  readonly pointerLimit: number;
+  readonly maxItems: number;
+  checkBuffer(name: string, buffer: Addressed): void;
+  checkRange(name: string, address: number, size: number): void;
+  /** Throws where the device is lost or closed. */
+  submit(
+    queue: RingQueue,
+    type: CommandType,
+    kernel: string,
+    packet: Packet,
+    signal?: AbortSignal,
+  ): QueuedCommand;
+  pendingOf(queue: RingQueue): readonly QueuedCommand[];
+}
+
+export class RingQueue implements Queue {
+  readonly number: number;
+  readonly #host: QueueHost;
+  readonly #failed: QueuedCommand[] = [];
+
+  constructor(host: QueueHost, number: number) {
+    this.#host = host;
+    this.number = number;
+  }
+
+  launch<const Kinds extends readonly ArgumentKind[]>(
+    kernel: Kernel<Kinds>,
+    options: LaunchOptions<ArgumentsOf<Kinds>>,
+  ): Command {
+    const { id, owner, name, kinds } = kernel as unknown as LoadedKernel;
+    if (typeof kernel !== 'object' || kernel === null || typeof id !== 'number') {
+      throw invalidType('kernel', "a kernel, as a program's kernel(name, kinds) gives it", kernel);
+    }
+    if (owner !== this.#host) {
+      throw outOfRange('kernel', `a kernel of a program loaded on device '${this.#host.name}'`, name);
+    }
+    if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
+    const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw invalidType('signal', 'an AbortSignal', signal);
+    const items = countItems(options.items, this.#host.maxItems);
+    const chunk = chunkSize(options.chunk, items, this.#host.cores);
+    const args = packArguments(name, kinds, options.args, this.#host);
+    if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
+    signal?.throwIfAborted();
+    return this.#host.submit(this, 'launch', name, dispatch(id, items, chunk, args), signal);
+  }
+
+  copy(target: number | Addressed, source: number | Addressed, size?: number): Command {
+    const from = this.#range('source', source, size);
+    const to = this.#range('target', target, size ?? from.size);
+    if (size === undefined && isAddressed(target) && target.size < from.size) {
+      throw outOfRange('source', `at most the target's ${target.size} bytes long`, from.size);
+    }
+    if (to.address < from.address + from.size && from.address < to.address + from.size) {
+      throw outOfRange(
+        'target',
+        `clear of the source [${hex(from.address)}, ${hex(from.address + from.size)}) (CL_MEM_COPY_OVERLAP)`,
+        to.address,
+      );
+    }
+    const packet = dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
+    return this.#host.submit(this, 'copy', 'copy', packet);
+  }
+
+  fill(target: number | Addressed, pattern: number | Uint8Array, size?: number): Command {
+    const bytes = typeof pattern === 'number' ? oneByte(pattern) : pattern;
+    if (!(bytes instanceof Uint8Array)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
+    if (bytes.length < 1 || bytes.length > LARGEST_PATTERN) {
+      throw outOfRange('pattern', `1 to ${LARGEST_PATTERN} bytes long`, bytes.length);
+    }
+    const to = this.#range('target', target, size);
+    if (to.size % bytes.length !== 0)
+      throw outOfRange('size', `a multiple of the pattern's ${bytes.length} bytes`, to.size);
+    const words: bigint[] = [];
+    const padded = new Uint8Array(Math.ceil(bytes.length / 8) * 8);
+    padded.set(bytes);
+    for (const word of new BigInt64Array(padded.buffer)) words.push(word);
+    const chunk = Math.max(1, Math.floor(TRANSFER_CHUNK / bytes.length)) * bytes.length;
+    return this.#host.submit(
+      this,
+      'fill',
+      'fill',
+      dispatch(BUILTIN_KERNEL.FILL, to.size, chunk, [to.address, bytes.length, ...words]),
+    );
+  }
+
+  barrier(): Command {
+    return this.#host.submit(this, 'barrier', 'barrier', nothing());
+  }
+
+  marker(): Command {
+    return this.#host.submit(this, 'marker', 'marker', nothing());
+  }
+
+  async finish(): Promise<void> {
+    const pending = this.#host.pendingOf(this);
+    if (pending.length > 0) {
+      const last = pending[pending.length - 1]!;
+      const observed = last.observed;
+      const ended = last.done.then(
+        () => {},
+        () => {},
+      );
+      // Waiting for it here is not looking at how it ended.
+      last.observed = observed;
+      await ended;
+    }
+    const silent = this.takeSilentFailures();
+    if (silent.length > 0) throw silent[0]!.error;
+  }
+
+  /** A command of this queue has failed; perhaps nobody will look. */
+  noteFailure(command: QueuedCommand): void {
+    this.#failed.push(command);
+  }
+
+  /** Failures that nobody has looked at, once. */
+  takeSilentFailures(): QueuedCommand[] {
+    return this.#failed.splice(0).filter((command) => !command.observed);
+  }
+
+  #range(
+    name: string,
+    where: number | Addressed,
+    size: number | undefined,
+  ): { address: number; size: number } {
+    const address = isAddressed(where) ? where.address : where;
+    if (typeof address !== 'number') throw invalidType(name, 'an address or a buffer', where);
+    const length = size ?? (isAddressed(where) ? where.size : undefined);
+    if (length === undefined) throw invalidType('size', 'a number of bytes where no buffer says it', size);
+    if (typeof length !== 'number') throw invalidType('size', 'a number of bytes', length);
+    if (!Number.isSafeInteger(length) || length < 1 || length > this.#host.maxItems) {
+      throw outOfRange('size', `from 1 to ${this.#host.maxItems} bytes`, length);
+    }
+    if (isAddressed(where)) this.#host.checkBuffer(name, where);
+    this.#host.checkRange(name, address, length);
+    return { address, size: length };
+  }
+}
+
+function dispatch(kernel: number, items: number, chunk: number, args: readonly (number | bigint)[]): Packet {
+  if (items === 0) return nothing();
+  return { type: PACKET_TYPE.DISPATCH, kernel, items, chunk, chunks: Math.ceil(items / chunk), args };
+}
+
+function nothing(): Packet {
+  return { type: PACKET_TYPE.BARRIER, kernel: 0, items: 0, chunk: 1, chunks: 1, args: [] };
+}
+
+function oneByte(pattern: number): Uint8Array {
+  if (!Number.isInteger(pattern) || pattern < 0 || pattern > 255)
+    throw outOfRange('pattern', 'a byte, 0 to 255', pattern);
+  return new Uint8Array([pattern]);
+}

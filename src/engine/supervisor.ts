@@ -1,0 +1,155 @@
+/**
+ * The supervisor: the main thread of a device process. It starts a worker thread per core, ends a core that faulted
+ * or must be stopped, settles that core's chunk as failed, and starts the core anew. It never runs a kernel, so it
+ * can always answer.
+ *
+ * Stopping is a hand-over by the core's state word: RUNNING -> STOPPING (pager or supervisor) -> TERMINATING (V8 has
+ * been asked; the pager lets held faults go) -> STOPPED (thread gone) -> IDLE (pager took the wild pages away) ->
+ * the packet's chunk is counted -> a new thread.
+ *
+ * @module
+ */
+import type { Worker } from 'node:worker_threads';
+import { Completer, type PacketFailure } from './completion.ts';
+import {
+  CORE,
+  CORE_STATE,
+  coreFaultAddress,
+  coreWord,
+  FAULT_REASON,
+  HEADER,
+  hazard,
+  NO_HAZARD,
+  PACKET_STATUS,
+  QUEUE,
+  queueWord,
+  SLOT,
+  slotByte,
+} from './control-layout.ts';
+import type { SharedMemory } from './shared-memory.ts';
+
+/** V8 notices a termination within milliseconds, or never (a bulk operation in native code). */
+const TERMINATION_PATIENCE = 2000;
+
+export interface SupervisorOptions {
+  readonly control: SharedMemory;
+  readonly wakeFd: number;
+  readonly cores: number;
+  /** Starts the thread of a core; resolves once it serves packets. */
+  start(core: number): Promise<Worker>;
+  /** Wakes the pager, to look at the cores' states. */
+  kickPager(): void;
+  /** The device can't go on. */
+  lose(reason: string): never;
+  /** The core ended while it was loading a program. */
+  loadFailed(core: number, failure: PacketFailure): void;
+}
+
+export class Supervisor {
+  readonly #o: SupervisorOptions;
+  readonly #completer: Completer;
+  readonly #threads: (Worker | undefined)[] = [];
+  readonly #stops = new Map<number, { loading: boolean; failure: PacketFailure | undefined }>();
+
+  constructor(options: SupervisorOptions) {
+    this.#o = options;
+    this.#completer = new Completer(options.control, options.wakeFd);
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#o.cores }, (_, core) => this.#start(core)));
+  }
+
+  thread(core: number): Worker | undefined {
+    return this.#threads[core];
+  }
+
+  async #start(core: number): Promise<void> {
+    const thread = await this.#o.start(core);
+    this.#threads[core] = thread;
+    thread.on('error', (error) => {
+      if (!this.#stops.has(core))
+        this.#o.lose(`core ${core} failed: ${error instanceof Error ? error.message : String(error)}`);
+    });
+    thread.on('exit', () => this.#exited(core));
+  }
+
+  /** The pager has taken the core from its kernel at a wild fault. */
+  faulted(core: number, loading: boolean): void {
+    const { i32, f64 } = this.#o.control;
+    const block = coreWord(core);
+    this.#terminate(core, loading, {
+      reason: i32[block + CORE.FAULT_REASON] === FAULT_REASON.READ_ONLY ? 'read-only' : 'unmapped',
+      core,
+      address: f64[coreFaultAddress(core)]!,
+      access: i32[block + CORE.FAULT_ACCESS] === 1 ? 'write' : 'read',
+    });
+  }
+
+  /**
+   * Stops every core that is inside a kernel of that packet, which is marked cancelled already; looks again until the
+   * packet is complete, since a core may have been between its check and its kernel.
+   */
+  stopPacket(queue: number, index: number): void {
+    const { i32 } = this.#o.control;
+    if (((Atomics.load(i32, queueWord(queue) + QUEUE.HEAD) - index) | 0) > 0) return;
+    setTimeout(() => this.stopPacket(queue, index), 20);
+    for (let core = 0; core < this.#o.cores; core++) {
+      const block = coreWord(core);
+      if (Atomics.load(i32, block + CORE.HAZARD) !== hazard(queue, index)) continue;
+      const was = Atomics.compareExchange(i32, block + CORE.STATE, CORE_STATE.RUNNING, CORE_STATE.STOPPING);
+      if (was === CORE_STATE.RUNNING) this.#terminate(core, false, undefined);
+    }
+  }
+
+  #terminate(core: number, loading: boolean, failure: PacketFailure | undefined): void {
+    if (this.#stops.has(core)) return;
+    this.#stops.set(core, { loading, failure });
+    const thread = this.#threads[core];
+    const patience = setTimeout(() => {
+      this.#o.lose(`core ${core} could not be stopped within ${TERMINATION_PATIENCE} ms`);
+    }, TERMINATION_PATIENCE);
+    thread?.once('exit', () => clearTimeout(patience));
+    void thread?.terminate();
+    Atomics.store(this.#o.control.i32, coreWord(core) + CORE.STATE, CORE_STATE.TERMINATING);
+    this.#o.kickPager();
+  }
+
+  #exited(core: number): void {
+    if (!this.#stops.has(core)) this.#o.lose(`core ${core} ended by itself`);
+    this.#threads[core] = undefined;
+    Atomics.store(this.#o.control.i32, coreWord(core) + CORE.STATE, CORE_STATE.STOPPED);
+    this.#o.kickPager();
+  }
+
+  /** The pager has taken the stopped core's wild pages away: settle its packet and start it anew. */
+  restored(core: number): void {
+    const { i32 } = this.#o.control;
+    const stop = this.#stops.get(core);
+    this.#stops.delete(core);
+    const block = coreWord(core);
+    if (stop?.loading) {
+      this.#o.loadFailed(core, stop.failure ?? { reason: 'trap', core });
+    } else {
+      const queue = i32[block + CORE.QUEUE]!;
+      const index = i32[block + CORE.INDEX]!;
+      if (stop?.failure) this.#completer.fail(queue, index, stop.failure);
+      // The other chunks must not run: claim what is left in this core's name.
+      const word = slotByte(queue, index) / 4;
+      const chunks = i32[word + SLOT.CHUNKS]!;
+      Atomics.compareExchange(i32, word + SLOT.STATUS, PACKET_STATUS.NONE, PACKET_STATUS.CANCELLED);
+      // By compare-and-exchange: a counter past the end belongs to cores that are about to take their claim back.
+      let next = Atomics.load(i32, word + SLOT.NEXT);
+      for (let was = -1; next < chunks && was !== next; ) {
+        was = next;
+        next = Atomics.compareExchange(i32, word + SLOT.NEXT, was, chunks);
+        if (next !== was) was = -1;
+      }
+      const left = Math.max(0, chunks - next);
+      this.#completer.finish(queue, index, left + i32[block + CORE.UNCOUNTED]! + 1);
+    }
+    Atomics.store(i32, block + CORE.HAZARD, NO_HAZARD);
+    Atomics.add(i32, HEADER.CORE_RESTARTS, 1);
+    this.#start(core).catch((error) => this.#o.lose(`core ${core} did not start again: ${String(error)}`));
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The errors of Mirrorspace; a leaf that any part may import.
+ *
+ * Bad arguments are native `TypeError` (wrong kind) or `RangeError` (wrong value) that carry Node's codes
+ * `ERR_INVALID_ARG_TYPE` and `ERR_OUT_OF_RANGE`. Everything else is a {@link MirrorError} with a stable
+ * `code`, an `errno` name where the system gave one, and the numbers that matter. Addresses are numbers in
+ * fields and hexadecimal in messages. docs/errors.md lists each with its remedy.
+ *
+ * @module
+ */
+
+/** `0x` and lower-case digits, as /proc/PID/maps and every debugger print an address. */
+export function hex(address: number): string {
+  return `0x${address.toString(16)}`;
+}
+
+/** Bytes for a person: the largest binary unit that divides or rounds well ("64 KiB", "1.5 MiB"). */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const text = Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : 1);
+  return `${text} ${units[unit]}`;
+}
+
+/** What every error of this package that is not a bad argument extends. */
+export class MirrorError extends Error {
+  /** Stable, `ERR_MIRROR_…`. */
+  readonly code: string;
+  /** The system's name for the failure, such as `'ENOMEM'`, where there is one. */
+  readonly errno?: string;
+
+  constructor(code: string, message: string, options: { cause?: unknown; errno?: string } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    if (options.errno !== undefined) this.errno = options.errno;
+  }
+
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** No place satisfies the request. `refusal` is the full report (see `mirrorspace`'s `Refusal`). */
+export class PlacementError<R = unknown> extends MirrorError {
+  readonly refusal: R;
+  constructor(message: string, refusal: R) {
+    super('ERR_MIRROR_PLACEMENT', message, { errno: 'ENOMEM' });
+    this.refusal = refusal;
+  }
+}
+
+/** The object is in a state in which the call makes no sense. */
+export class StateError extends MirrorError {
+  readonly state: 'closed' | 'freed' | 'busy' | 'lost';
+  constructor(state: StateError['state'], message: string) {
+    super('ERR_MIRROR_STATE', message);
+    this.state = state;
+  }
+}
+
+/** A program cannot be loaded, or has no such kernel. */
+export class ProgramError extends MirrorError {
+  readonly reason: string;
+  constructor(reason: string, message: string, options: { cause?: unknown } = {}) {
+    super('ERR_MIRROR_PROGRAM', message, options);
+    this.reason = reason;
+  }
+}
+
+/** A system call failed. */
+export class SystemError extends MirrorError {
+  readonly syscall: string;
+  readonly args: readonly (number | string)[];
+  override readonly errno: string;
+  constructor(syscall: string, args: readonly (number | string)[], errno: string, hint = '') {
+    const shown = args.map((a) => (typeof a === 'number' && a >= 4096 ? hex(a) : String(a))).join(', ');
+    super('ERR_MIRROR_SYSTEM', `${syscall}(${shown}) failed: ${errno}${hint ? `. ${hint}` : ''}`, { errno });
+    this.syscall = syscall;
+    this.args = args;
+    this.errno = errno;
+  }
+}
+
+/** The live or lately freed buffer that lies closest to a faulting address. */
+export interface NearestBuffer {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+  /** A sentence fragment: "16 bytes past `tree`". */
+  readonly relation: string;
+  readonly freed: boolean;
+}
+
+export interface DeviceFaultDetails {
+  /** `unmapped`: no live buffer there; `read-only`: a store where only loads are allowed; `trap`: the kernel trapped. */
+  readonly reason: 'unmapped' | 'read-only' | 'trap';
+  readonly device: string;
+  readonly kernel: string;
+  readonly core: number;
+  /** Absent where the device cannot tell (a trap). */
+  readonly address?: number;
+  readonly access?: 'read' | 'write';
+  readonly nearest?: NearestBuffer;
+  /** The trap's own words, where it has any. */
+  readonly detail?: string;
+}
+
+/** A kernel touched memory that is not there for it, or trapped. Only that launch is rejected. */
+export class DeviceFault extends MirrorError {
+  readonly reason: DeviceFaultDetails['reason'];
+  readonly device: string;
+  readonly kernel: string;
+  readonly core: number;
+  readonly address: number | undefined;
+  readonly access: 'read' | 'write' | undefined;
+  readonly nearest: NearestBuffer | undefined;
+  readonly detail: string | undefined;
+
+  constructor(d: DeviceFaultDetails) {
+    const who = `kernel '${d.kernel}' on ${d.device} core ${d.core}`;
+    const where = d.address === undefined ? '' : ` at ${hex(d.address)}`;
+    const near = d.nearest ? `, ${d.nearest.relation}` : '';
+    const text =
+      d.reason === 'trap'
+        ? `${who} trapped: ${d.detail ?? 'unknown reason'}${where}${near}`
+        : `${who} faulted: ${d.access ?? 'access'}${where}${near}${
+            d.reason === 'read-only' ? ' (read-only for this device)' : ''
+          }`;
+    super('ERR_MIRROR_DEVICE_FAULT', text, d.address === undefined ? {} : { errno: 'EFAULT' });
+    this.reason = d.reason;
+    this.device = d.device;
+    this.kernel = d.kernel;
+    this.core = d.core;
+    this.address = d.address;
+    this.access = d.access;
+    this.nearest = d.nearest;
+    this.detail = d.detail;
+  }
+}
+
+/** The device is gone: crashed, killed, or closed under the command. `device.reopen()` brings it back. */
+export class DeviceLost extends MirrorError {
+  readonly device: string;
+  readonly reason: string;
+  /** Exit code or signal of the device process, where one is known. */
+  readonly exit: number | string | undefined;
+  constructor(device: string, reason: string, exit?: number | string) {
+    super('ERR_MIRROR_DEVICE_LOST', `device '${device}' was lost: ${reason}`);
+    this.device = device;
+    this.reason = reason;
+    this.exit = exit;
+  }
+}
+
+/** Something did not happen within the time that the caller allowed. */
+export class TimeoutError extends MirrorError {
+  readonly timeout: number;
+  constructor(what: string, timeout: number) {
+    super('ERR_MIRROR_TIMEOUT', `${what} did not finish within ${timeout} ms`, { errno: 'ETIMEDOUT' });
+    this.timeout = timeout;
+  }
+}
+
+/** This machine, runtime or device lacks something; the message says what, and how to get it. */
+export class UnsupportedError extends MirrorError {
+  readonly missing: string;
+  constructor(missing: string, message: string, options: { cause?: unknown; errno?: string } = {}) {
+    super('ERR_MIRROR_UNSUPPORTED', message, options);
+    this.missing = missing;
+  }
+}
+
+/** A `TypeError` with Node's code: the argument is of the wrong kind. */
+export function invalidType(name: string, expected: string, value: unknown): TypeError {
+  const shown = value === null ? 'null' : typeof value === 'object' ? value.constructor?.name : typeof value;
+  const error = new TypeError(
+    `The "${name}" argument must be ${expected}. Received ${shown ?? 'an object'} ${preview(value)}`.trimEnd(),
+  );
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+/** A `RangeError` with Node's code: the argument is of the right kind and the wrong value. */
+export function outOfRange(name: string, expected: string, value: unknown): RangeError {
+  const error = new RangeError(
+    `The value of "${name}" is out of range. It must be ${expected}. Received ${preview(value)}`,
+  );
+  return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
+}
+
+function preview(value: unknown): string {
+  if (typeof value === 'number')
+    return Number.isInteger(value) && value >= 65536 ? `${value} (${hex(value)})` : String(value);
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'boolean') return String(value);
+  return '';
+}

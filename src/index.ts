@@ -1,0 +1,44 @@
+/**
+ * Mirrorspace: shared virtual memory for TypeScript. The same virtual address names the same bytes on the CPU and on
+ * every device.
+ *
+ * @module mirrorspace
+ */
+export { type Capabilities, capabilityNames, SVM, SVM_TYPE, satisfies } from './device/capabilities.ts';
+export type {
+  Addressed,
+  ArgumentKind,
+  ArgumentsOf,
+  Command,
+  CommandStatus,
+  CommandTimes,
+  CommandType,
+  Device,
+  DeviceCounters,
+  DeviceSpec,
+  Items,
+  Kernel,
+  KernelArgument,
+  LaunchOptions,
+  Program,
+  Queue,
+  ReservedRegion,
+} from './device/device.ts';
+export { type WasmDevice, type WasmDeviceOptions, wasmDevice } from './device/wasm/wasm-device.ts';
+export * from './errors.ts';
+export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { AddressInfo, DeviceRecord, Mirror } from './mirror/mirror.ts';
+export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
+export type { SvmBuffer } from './mirror/svm-buffer.ts';
+export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
+export {
+  type Blocker,
+  describeRefusal,
+  type Occupied,
+  type Place,
+  type Placement,
+  type PlacementRequest,
+  type Plan,
+  type Refusal,
+  type Remedy,
+} from './placement/index.ts';

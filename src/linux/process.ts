@@ -1,0 +1,105 @@
+/**
+ * What a process may know and arrange about itself and others: parent-death signal, thread id, pidfd, poll,
+ * eventfd, plain writes to a descriptor, and the text of /proc/PID/maps. None of it can harm memory.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { libcFunction } from '../ffi/library.ts';
+import {
+  checked,
+  lastError,
+  SYS_pidfd_open,
+  systemCall,
+  systemCallNumber,
+  systemError,
+} from './system-call.ts';
+
+const PR_SET_PDEATHSIG = 1;
+const PR_SET_NAME = 15;
+export const SIGKILL = 9;
+const EFD_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+export const POLLIN = 1;
+
+const cPrctl = libcFunction('int prctl(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t)');
+const cPrctlText = libcFunction('int prctl(int, const char *, uintptr_t, uintptr_t, uintptr_t)');
+const cPoll = libcFunction('int poll(void *, uint64_t, int)');
+const cEventfd = libcFunction('int eventfd(unsigned int, int)');
+const cWrite = libcFunction('int64_t write(int, void *, size_t)');
+const cRead = libcFunction('int64_t read(int, void *, size_t)');
+
+/** Asks the kernel to send `signal` to this process when the thread that spawned it ends. */
+export function setParentDeathSignal(signal: number): void {
+  checked(cPrctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), 'prctl', ['PR_SET_PDEATHSIG', signal]);
+}
+
+/** Names the calling thread, at most 15 bytes, as shown by ps and debuggers. */
+export function setThreadName(name: string): void {
+  cPrctlText(PR_SET_NAME, name, 0, 0, 0);
+}
+
+/** The kernel's id of the calling thread. */
+export function threadId(): number {
+  return systemCall(systemCallNumber('gettid'), 0, 0, 0, 0, 0, 0);
+}
+
+/** A descriptor for a process, which polls readable once it has ended. Safe against reuse of the pid. */
+export function pidfdOpen(pid: number): number {
+  return checked(systemCall(SYS_pidfd_open, pid, 0, 0, 0, 0, 0), 'pidfd_open', [pid]);
+}
+
+export function eventfd(): number {
+  return checked(cEventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), 'eventfd', []);
+}
+
+const one = new BigUint64Array([1n]);
+
+/** Adds one to an eventfd: its poller wakes. */
+export function signalEventfd(fd: number): void {
+  cWrite(fd, one, 8);
+}
+
+/** write(2) of a whole small buffer. `false` where the descriptor is full or its reader has gone. */
+export function writeTo(fd: number, bytes: Uint8Array): boolean {
+  return cWrite(fd, bytes, bytes.byteLength) === bytes.byteLength;
+}
+
+/** read(2); 0 where there is nothing to read now. */
+export function readFrom(fd: number, into: NodeJS.ArrayBufferView): number {
+  const got = cRead(fd, into, into.byteLength);
+  if (got >= 0) return got;
+  const errno = lastError();
+  if (errno === 'EAGAIN' || errno === 'EINTR') return 0;
+  throw systemError('read', [fd, into.byteLength]);
+}
+
+/** A set of descriptors to poll for input. Blocks the thread up to `timeout` ms (-1: for ever). */
+export class Poller {
+  readonly #entries: Int32Array;
+  constructor(fds: readonly number[]) {
+    // struct pollfd: int fd; short events; short revents.
+    this.#entries = new Int32Array(fds.length * 2);
+    fds.forEach((fd, i) => {
+      this.#entries[2 * i] = fd;
+      this.#entries[2 * i + 1] = POLLIN;
+    });
+  }
+
+  wait(timeout: number): number {
+    const ready = cPoll(this.#entries, this.#entries.length / 2, timeout);
+    if (ready >= 0) return ready;
+    if (lastError() === 'EINTR') return 0;
+    throw systemError('poll', [this.#entries.length / 2, timeout]);
+  }
+
+  /** Whether descriptor number `index` had anything to say at the last {@link wait}. */
+  ready(index: number): boolean {
+    return this.#entries[2 * index + 1]! >>> 16 !== 0;
+  }
+}
+
+/** The text of /proc/PID/maps (`'self'` for this process). */
+export function readMaps(pid: number | 'self'): string {
+  return readFileSync(`/proc/${pid}/maps`, 'latin1');
+}

@@ -1,0 +1,162 @@
+/**
+ * userfaultfd(2): page faults of a range of this process are read as messages from a descriptor, and the faulting
+ * thread sleeps until the range is filled. Only faults from user mode are asked for (UFFD_USER_MODE_ONLY), which
+ * needs no privilege. The handler must never run on a thread that can fault. Numbers are from
+ * include/uapi/linux/userfaultfd.h.
+ *
+ * @module
+ */
+import { SystemError, UnsupportedError } from '../errors.ts';
+import { libcFunction } from '../ffi/library.ts';
+import type { Address } from '../mm/address.ts';
+import { readFrom } from './process.ts';
+import { lastError, systemCall, systemCallNumber, systemError } from './system-call.ts';
+
+const UFFD_USER_MODE_ONLY = 1;
+const O_CLOEXEC = 0o2000000;
+const O_NONBLOCK = 0o4000;
+const UFFD_API = 0xaan;
+
+export const UFFD_FEATURE_THREAD_ID = 1n << 8n;
+export const UFFD_FEATURE_MINOR_SHMEM = 1n << 10n;
+/** Addresses to the byte, not to the page; 5.18 on. */
+export const UFFD_FEATURE_EXACT_ADDRESS = 1n << 11n;
+export const UFFD_FEATURE_WP_HUGETLBFS_SHMEM = 1n << 12n;
+
+export const UFFDIO_REGISTER_MODE_MISSING = 1n;
+export const UFFDIO_REGISTER_MODE_WP = 2n;
+export const UFFDIO_REGISTER_MODE_MINOR = 4n;
+
+const UFFDIO_CONTINUE_MODE_WP = 2n;
+
+const UFFDIO_API = 0xc018aa3f;
+const UFFDIO_REGISTER = 0xc020aa00;
+const UFFDIO_WAKE = 0x8010aa02;
+const UFFDIO_ZEROPAGE = 0xc020aa04;
+const UFFDIO_CONTINUE = 0xc020aa07;
+
+const UFFD_EVENT_PAGEFAULT = 0x12;
+const UFFD_PAGEFAULT_FLAG_WRITE = 1;
+const UFFD_PAGEFAULT_FLAG_WP = 2;
+const UFFD_PAGEFAULT_FLAG_MINOR = 4;
+const MESSAGE_BYTES = 32;
+
+const ioctl = libcFunction('int ioctl(int, uint64_t, void *)');
+
+export interface PageFault {
+  readonly address: Address;
+  readonly access: 'read' | 'write';
+  /** `missing`: no page there; `minor`: the file has the page, this mapping does not; `protected`: write-protected. */
+  readonly kind: 'missing' | 'minor' | 'protected';
+  readonly thread: number;
+}
+
+const howToAllow =
+  "userfaultfd is refused here. In Docker allow it with a seccomp profile that permits 'userfaultfd', elsewhere use a kernel from 5.19 on with CONFIG_USERFAULTFD; or open the device with faults: 'trap'";
+
+/**
+ * A descriptor with the features asked for. Throws {@link UnsupportedError} where the call is refused (seccomp, no
+ * CONFIG_USERFAULTFD) or a feature is missing, and says how to get it.
+ */
+export function openUserfaultfd(features: bigint): number {
+  const fd = systemCall(
+    systemCallNumber('userfaultfd'),
+    O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY,
+    0,
+    0,
+    0,
+    0,
+    0,
+  );
+  if (fd === -1) {
+    const errno = lastError();
+    throw new UnsupportedError('userfaultfd', `${howToAllow} (${errno})`, { errno });
+  }
+  const request = new BigUint64Array([UFFD_API, features, 0n]);
+  if (ioctl(fd, UFFDIO_API, request) === -1) {
+    const errno = lastError();
+    throw new UnsupportedError(
+      'userfaultfd',
+      `${howToAllow} (features 0x${features.toString(16)}: ${errno})`,
+      { errno },
+    );
+  }
+  return fd;
+}
+
+/** From now on faults in the range become messages. Safe on a range that the caller mapped. */
+export function registerRange(fd: number, start: Address, length: number, mode: bigint): void {
+  const request = new BigUint64Array([BigInt(start), BigInt(length), mode, 0n]);
+  if (ioctl(fd, UFFDIO_REGISTER, request) === -1)
+    throw systemError('ioctl', ['UFFDIO_REGISTER', start, length]);
+}
+
+/** Lets threads that wait for the range try again. */
+export function wakeRange(fd: number, start: Address, length: number): void {
+  ioctl(fd, UFFDIO_WAKE, new BigUint64Array([BigInt(start), BigInt(length)]));
+}
+
+const fill = new BigInt64Array(4);
+
+/** What a fill did: bytes done before it stopped, and why it stopped (`''` where it did all). */
+export interface Filled {
+  readonly bytes: number;
+  readonly errno: string;
+}
+
+function fillRange(fd: number, command: number, start: Address, length: number, mode: bigint): Filled {
+  fill[0] = BigInt(start);
+  fill[1] = BigInt(length);
+  fill[2] = mode;
+  fill[3] = 0n;
+  if (ioctl(fd, command, fill) === 0) return { bytes: length, errno: '' };
+  const errno = lastError();
+  const done = Number(fill[3]);
+  return { bytes: Math.max(0, done), errno };
+}
+
+/** Zero pages for a missing range, waking its waiters. EEXIST where a page is there already. */
+export function zeroRange(fd: number, start: Address, length: number): Filled {
+  return fillRange(fd, UFFDIO_ZEROPAGE, start, length, 0n);
+}
+
+/**
+ * Maps the pages that the file already has, waking the range's waiters. EFAULT at a page that the file lacks, EEXIST
+ * at one that is mapped already. `readOnly` maps them write-protected (the range must be registered for that).
+ */
+export function continueRange(fd: number, start: Address, length: number, readOnly = false): Filled {
+  return fillRange(fd, UFFDIO_CONTINUE, start, length, readOnly ? UFFDIO_CONTINUE_MODE_WP : 0n);
+}
+
+/** Reads pending faults; an empty list where there are none. */
+export class FaultReader {
+  readonly #fd: number;
+  readonly #bytes = new Uint8Array(MESSAGE_BYTES * 16);
+  readonly #data = new DataView(this.#bytes.buffer);
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  read(): PageFault[] {
+    const got = readFrom(this.#fd, this.#bytes);
+    const faults: PageFault[] = [];
+    for (let at = 0; at + MESSAGE_BYTES <= got; at += MESSAGE_BYTES) {
+      if (this.#data.getUint8(at) !== UFFD_EVENT_PAGEFAULT) {
+        throw new SystemError('read', [this.#fd], `event ${this.#data.getUint8(at)}`);
+      }
+      const flags = this.#data.getUint32(at + 8, true);
+      faults.push({
+        address: Number(this.#data.getBigUint64(at + 16, true)),
+        access: flags & UFFD_PAGEFAULT_FLAG_WRITE ? 'write' : 'read',
+        kind:
+          flags & UFFD_PAGEFAULT_FLAG_WP
+            ? 'protected'
+            : flags & UFFD_PAGEFAULT_FLAG_MINOR
+              ? 'minor'
+              : 'missing',
+        thread: this.#data.getUint32(at + 24, true),
+      });
+    }
+    return faults;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The options of `alloc` and `plan`, and their check at the door. What concerns the place goes on to placement, which
+ * checks it there. Pure.
+ *
+ * @module
+ */
+import { invalidType, outOfRange, UnsupportedError } from '../errors.ts';
+import type { Place, PlacementRequest } from '../placement/index.ts';
+
+/** Whether a device may store to a buffer, load from it, or not reach it at all. */
+export type Access = 'write' | 'read' | 'none';
+
+export interface AllocOptions {
+  /** For messages, faults and drawings; `buffer-N` by default. */
+  readonly name?: string;
+  /** `'fine'`: host and devices may touch different bytes at the same time; atomics work across them. */
+  readonly type?: 'fine';
+  /** Bytes, a power of two, at least a page. */
+  readonly align?: number;
+  /** Exactly `at`, or in `within`, or at `hint` if possible; anywhere in the common window by default. */
+  readonly place?: Place;
+  /** The highest place, not the lowest. */
+  readonly topdown?: boolean;
+  /** The devices that must reach the buffer; all by default. The others can't. */
+  readonly devices?: readonly string[];
+  /** What a device may do, by its name; `'write'` by default. */
+  readonly access?: Readonly<Record<string, Access>>;
+  /** Pages kept unmapped behind the buffer, so that an overrun faults; 1 by default, 0 with `place: { at }`. */
+  readonly guard?: number;
+  /** Allocates the memory now, so that exhaustion is an error here and not a kill later. */
+  readonly commit?: boolean;
+  /** Asks the kernel for huge pages; best effort. */
+  readonly hugePages?: boolean;
+}
+
+/** Options that are checked, as far as placement does not check them. */
+export interface CheckedAlloc {
+  readonly name: string | undefined;
+  readonly request: PlacementRequest;
+  /** What each device may do, in the order of the mirror's devices. */
+  readonly access: readonly Access[];
+  readonly commit: boolean;
+  readonly hugePages: boolean;
+}
+
+const NONE: AllocOptions = {};
+
+export function checkAllocOptions(
+  size: number,
+  options: AllocOptions = NONE,
+  deviceNames: readonly string[],
+  pageSize: number,
+): CheckedAlloc {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
+  const {
+    name,
+    type,
+    align,
+    place,
+    topdown,
+    devices,
+    access,
+    guard,
+    commit = false,
+    hugePages = false,
+  } = options;
+  if (name !== undefined && typeof name !== 'string') throw invalidType('name', 'a string', name);
+  if (type !== undefined && type !== 'fine') {
+    if (type === 'coarse' || type === 'managed') {
+      throw new UnsupportedError(
+        `type '${type}'`,
+        `Buffers of type '${type}' do not exist yet; use 'fine' (the default).`,
+      );
+    }
+    throw outOfRange('type', "'fine'", type);
+  }
+  if (typeof commit !== 'boolean') throw invalidType('commit', 'a boolean', commit);
+  if (typeof hugePages !== 'boolean') throw invalidType('hugePages', 'a boolean', hugePages);
+  const guardPages =
+    guard ?? (place !== undefined && typeof place === 'object' && place !== null && 'at' in place ? 0 : 1);
+  if (typeof guardPages !== 'number') throw invalidType('guard', 'a number of pages', guard);
+  if (!Number.isSafeInteger(guardPages) || guardPages < 0 || guardPages > 2 ** 20) {
+    throw outOfRange('guard', 'a number of pages from 0 to 2^20', guard);
+  }
+  if (access !== undefined) checkAccess(access, deviceNames);
+  const accessOf = (device: string): Access => {
+    if (devices && !devices.includes(device)) return 'none';
+    return access && Object.hasOwn(access, device) ? access[device]! : 'write';
+  };
+  const granted = deviceNames.map(accessOf);
+  const reached =
+    devices === undefined && access === undefined
+      ? undefined
+      : deviceNames.filter((_, i) => granted[i] !== 'none');
+  // Names that are not devices must reach placement's check, which lists the known ones.
+  const unknown = Array.isArray(devices)
+    ? devices.filter((device) => !deviceNames.includes(device))
+    : devices;
+  return {
+    name,
+    request: {
+      size,
+      align,
+      guard: guardPages * pageSize,
+      topdown,
+      place,
+      devices: Array.isArray(unknown) ? (unknown.length > 0 ? unknown : reached) : (unknown ?? reached),
+    },
+    access: granted,
+    commit,
+    hugePages,
+  };
+}
+
+function checkAccess(access: unknown, deviceNames: readonly string[]): void {
+  if (typeof access !== 'object' || access === null)
+    throw invalidType('access', 'an object of device names', access);
+  for (const [device, value] of Object.entries(access)) {
+    if (!deviceNames.includes(device)) {
+      throw outOfRange(
+        `access.${device}`,
+        `the name of a device (${deviceNames.join(', ') || 'there are none'})`,
+        device,
+      );
+    }
+    if (value !== 'read' && value !== 'write' && value !== 'none') {
+      throw outOfRange(`access.${device}`, "'write', 'read' or 'none'", value);
+    }
+  }
+}

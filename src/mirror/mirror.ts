@@ -1,0 +1,320 @@
+/**
+ * The mirror: what a user holds. It finds a place that the process and every device have free, maps the arena there,
+ * tells the devices, and takes it all back. Search first, then map without replacing anything; where another thread
+ * was faster, look again.
+ *
+ * @module
+ */
+import type { AttachedDevice, Device, DeviceContext } from '../device/device.ts';
+import type { Arena } from '../engine/arena.ts';
+import {
+  invalidType,
+  type NearestBuffer,
+  outOfRange,
+  PlacementError,
+  StateError,
+  SystemError,
+} from '../errors.ts';
+import { pageSize, residentPages } from '../linux/mmap.ts';
+import type { Address, Range } from '../mm/address.ts';
+import { alignDown, alignUp } from '../mm/address.ts';
+import {
+  type Occupied,
+  type Placement,
+  PlacementSpace,
+  type Plan,
+  type Refusal,
+  refusalMessage,
+} from '../placement/index.ts';
+import { type Access, type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
+import { BufferMemory, detach } from './buffer-memory.ts';
+import { hostLimit, readHostPicture } from './host-picture.ts';
+import type { LiveBuffers } from './live-buffers.ts';
+import { Quarantine, type QuarantinedRange } from './quarantine.ts';
+import { SvmBuffer } from './svm-buffer.ts';
+
+/** How often another thread may be faster before `alloc` gives up. */
+const MOST_ATTEMPTS = 64;
+/** How long a refusal waits, in milliseconds, for devices to let go of freed ranges. */
+const PATIENCE = 50;
+
+/** What `query` tells about an address. */
+export interface AddressInfo {
+  readonly buffer: SvmBuffer;
+  readonly name: string;
+  readonly base: Address;
+  /** Bytes from the buffer's start. */
+  readonly offset: number;
+  readonly type: 'fine';
+  /** What each device may do with it. */
+  readonly access: Readonly<Record<string, Access>>;
+  /** Whether the page is in memory now. */
+  readonly resident: boolean;
+}
+
+export type DeviceRecord = Record<string, Device>;
+
+export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
+  readonly name: string;
+  readonly devices: Devices;
+  readonly pageSize = pageSize();
+  readonly #arena: Arena;
+  readonly #attached: readonly AttachedDevice[];
+  readonly #deviceNames: readonly string[];
+  readonly #space: PlacementSpace;
+  readonly #memory: BufferMemory;
+  readonly #live: LiveBuffers;
+  readonly #quarantine = new Quarantine();
+  #closed: Promise<void> | undefined;
+  #nextName = 1;
+
+  /** @internal Use {@link openMirror}. */
+  constructor(name: string, arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[]) {
+    this.name = name;
+    this.#arena = arena;
+    this.#attached = attached;
+    this.#live = live;
+    this.#deviceNames = attached.map(({ device }) => device.name);
+    this.devices = Object.fromEntries(attached.map(({ device }) => [device.name, device])) as Devices;
+    this.#memory = new BufferMemory(arena);
+    this.#space = new PlacementSpace({
+      pageSize: this.pageSize,
+      limit: hostLimit(arena.size),
+      devices: attached.map(({ device: { name, window, reserved } }) => ({ name, window, reserved })),
+      host: readHostPicture(),
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** The live buffers, by address. */
+  buffers(): SvmBuffer[] {
+    return this.#live.sorted();
+  }
+
+  /**
+   * A buffer of `size` bytes, at one address for the host and all its devices. Throws TypeError or RangeError for bad
+   * arguments, {@link PlacementError} with the full report where nothing fits, {@link SystemError} where the kernel
+   * refuses; nothing has changed then.
+   */
+  alloc(size: number, options?: AllocOptions): SvmBuffer {
+    const checked = this.#check(size, options);
+    this.#release();
+    const placement = this.#place(checked);
+    const buffer = new SvmBuffer(
+      this.#owner,
+      checked.name ?? `buffer-${this.#nextName++}`,
+      size,
+      placement,
+      checked.access,
+    );
+    const range = { start: placement.address, end: placement.address + placement.size };
+    this.#space.insert({
+      start: range.start,
+      end: range.end + placement.guard,
+      guard: placement.guard,
+      kind: 'buffer',
+      name: buffer.name,
+      owner: 'host',
+    });
+    this.#live.add(buffer);
+    this.#attached.forEach(({ port }, i) => {
+      const access = checked.access[i]!;
+      if (access !== 'none') port.mapped(range, access);
+    });
+    return buffer;
+  }
+
+  /** Where `alloc` would put such a buffer, or every reason why it could not. Changes nothing. */
+  plan(size: number, options?: AllocOptions): Plan {
+    const { request } = this.#check(size, options);
+    this.#release();
+    this.#space.setHost(readHostPicture());
+    return this.#space.plan(request);
+  }
+
+  /** What is known of an address; undefined where no live buffer holds it. */
+  query(address: Address): AddressInfo | undefined {
+    if (typeof address !== 'number') throw invalidType('address', 'a number', address);
+    if (!Number.isSafeInteger(address) || address < 0) throw outOfRange('address', 'an address', address);
+    const buffer = this.#live.at(address);
+    if (!buffer) return undefined;
+    return {
+      buffer,
+      name: buffer.name,
+      base: buffer.address,
+      offset: address - buffer.address,
+      type: buffer.type,
+      access: Object.fromEntries(this.#deviceNames.map((name, i) => [name, buffer.access[i]!])),
+      resident: residentPages(alignDown(address, this.pageSize), this.pageSize) === 1,
+    };
+  }
+
+  /**
+   * Everything that takes up addresses in the range, by start: the process's mappings, the devices' reserved regions,
+   * buffers, quarantined ranges. Read afresh.
+   */
+  occupants(range: Range): Occupied[] {
+    this.#open();
+    this.#space.setHost(readHostPicture());
+    return this.#space.occupants(range);
+  }
+
+  /** Lets pending commands end, closes the devices, frees every buffer. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closed ??= this.#shutDown();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #shutDown(): Promise<void> {
+    await Promise.all(
+      this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
+    );
+    await Promise.all(this.#attached.map(({ device }) => device.close()));
+    for (const buffer of this.#live.sorted()) this.#free(buffer);
+    this.#release();
+    this.#arena.close();
+  }
+
+  readonly #owner = { free: (buffer: SvmBuffer): void => this.#free(buffer) };
+
+  #open(): void {
+    if (this.#closed) throw new StateError('closed', `mirror '${this.name}' is closed`);
+  }
+
+  #check(size: number, options: AllocOptions | undefined): CheckedAlloc {
+    this.#open();
+    return checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
+  }
+
+  /** Finds a place and maps it. The picture of the process may be old: it is read again before anything is refused. */
+  #place(checked: CheckedAlloc): Placement {
+    let fresh = false;
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const placement = this.#space.find(checked.request);
+      if (placement && this.#memory.map(placement.address, placement.size, checked)) return placement;
+      if (!placement && fresh && !this.#waitForDevices()) this.#refuse(checked);
+      this.#space.setHost(readHostPicture());
+      fresh = true;
+    }
+    throw new SystemError(
+      'mmap',
+      [checked.request.size],
+      'EEXIST',
+      'Other threads took every place that was found',
+    );
+  }
+
+  #refuse({ request }: CheckedAlloc): never {
+    const plan = this.#space.plan(request);
+    if (plan.ok)
+      throw new SystemError(
+        'mmap',
+        [request.size],
+        'EAGAIN',
+        'The address space changed while it was searched',
+      );
+    throw new PlacementError<Refusal>(refusalMessage(plan.refusal), plan.refusal);
+  }
+
+  /** Gives devices a moment to acknowledge freed ranges; true where some could be released. */
+  #waitForDevices(): boolean {
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    for (let waited = 0; waited < PATIENCE && this.#quarantine.waitsForDevices; waited++) {
+      for (const { port } of this.#attached) port.nudge();
+      if (this.#release()) return true;
+      Atomics.wait(word, 0, 0, 1);
+    }
+    return false;
+  }
+
+  #free(buffer: SvmBuffer): void {
+    const view = buffer.retire();
+    this.#live.remove(buffer);
+    if (view) detach(view);
+    let users = 1;
+    const effect = (): void => {
+      if (--users === 0) this.#takeAway(buffer, view);
+    };
+    this.#attached.forEach(({ port }, i) => {
+      if (buffer.access[i] === 'none') return;
+      users++;
+      port.drained(effect);
+    });
+    effect();
+  }
+
+  /** The free takes effect: no command that was submitted before it runs any more. */
+  #takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined): void {
+    const { address, size, guard } = buffer.placement;
+    const range: Range = { start: address, end: address + size };
+    this.#memory.retire(address, size, view);
+    const questions = this.#attached
+      .filter((_, i) => buffer.access[i] !== 'none')
+      .map(({ port }) => port.unmapped(range))
+      .filter((acknowledged) => !acknowledged());
+    this.#memory.discard(address, size);
+    if (!view && questions.length === 0) {
+      this.#space.remove(address);
+      return;
+    }
+    const entry: QuarantinedRange = { ...range, acknowledged: questions, viewed: view !== undefined };
+    this.#space.replace(address, {
+      ...range,
+      end: range.end + guard,
+      guard,
+      kind: 'quarantined',
+      name: buffer.name,
+      owner: 'host',
+    });
+    this.#quarantine.add(entry);
+    if (view) {
+      this.#memory.whenCollected(view, () => {
+        this.#memory.release(address, size);
+        entry.viewed = false;
+      });
+    }
+  }
+
+  /** Gives back the addresses that are safe again; true where there were any. */
+  #release(): boolean {
+    const safe = this.#quarantine.release();
+    for (const { start } of safe) this.#space.remove(start);
+    return safe.length > 0;
+  }
+}
+
+/** What a device may ask of a mirror that is still being opened. */
+export function deviceContext(
+  name: string,
+  index: () => number,
+  arena: Arena,
+  live: LiveBuffers,
+): DeviceContext {
+  const page = pageSize();
+  const accessOf = (buffer: SvmBuffer): Access => buffer.access[index()] ?? 'none';
+  return {
+    name,
+    arena,
+    live: () =>
+      live
+        .sorted()
+        .map((buffer) => ({
+          start: buffer.address,
+          end: alignUp(buffer.end, page),
+          access: accessOf(buffer),
+        }))
+        .filter((range): range is Range & { access: 'read' | 'write' } => range.access !== 'none'),
+    owner(address, size) {
+      const buffer = live.at(address);
+      return buffer && accessOf(buffer) !== 'none' && address + size <= buffer.end ? buffer.name : undefined;
+    },
+    nearest: (address): NearestBuffer | undefined => live.nearest(address),
+  };
+}

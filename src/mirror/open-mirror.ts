@@ -1,0 +1,99 @@
+/**
+ * Opening a mirror: the platform is checked, the arena made, every device opened in parallel; where one can't be, the
+ * others are closed again and nothing is left behind.
+ *
+ * @module
+ */
+import type { AttachedDevice, Device, DeviceSpec } from '../device/device.ts';
+import { Arena, FULL_ARENA_SIZE } from '../engine/arena.ts';
+import { formatBytes, invalidType, outOfRange, UnsupportedError } from '../errors.ts';
+import { LiveBuffers } from './live-buffers.ts';
+import { deviceContext, Mirror } from './mirror.ts';
+
+/** The devices of a mirror by name; the names are the caller's. */
+export type DeviceSpecs = Record<string, DeviceSpec>;
+
+export type DevicesOf<Specs extends DeviceSpecs> = {
+  [Name in keyof Specs]: Specs[Name] extends DeviceSpec<infer D extends Device> ? D : never;
+};
+
+export interface MirrorOptions<Specs extends DeviceSpecs> {
+  readonly devices: Specs;
+  /** Shows in /proc/PID/maps; `mirror` by default. */
+  readonly name?: string;
+}
+
+/**
+ * Opens a mirror with its devices. Throws TypeError or RangeError for bad options, {@link UnsupportedError} where this
+ * machine or runtime can't, and says what is missing.
+ */
+export async function openMirror<const Specs extends DeviceSpecs>(
+  options: MirrorOptions<Specs>,
+): Promise<Mirror<DevicesOf<Specs>>> {
+  const { entries, name } = checkOptions(options);
+  checkPlatform();
+  const arena = new Arena(name);
+  if (arena.size < FULL_ARENA_SIZE) {
+    process.emitWarning(
+      `RLIMIT_FSIZE allows an arena of ${formatBytes(arena.size)} only: buffers lie below that address.`,
+      'MirrorspaceWarning',
+    );
+  }
+  const live = new LiveBuffers(arena.size);
+  const opening = entries.map(([device, spec], i) => spec.open(deviceContext(device, () => i, arena, live)));
+  const results = await Promise.allSettled(opening);
+  const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = results.find((result) => result.status === 'rejected');
+  try {
+    if (failed) throw failed.reason;
+    return new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+  } catch (error) {
+    await closeAll(attached);
+    arena.close();
+    throw error;
+  }
+}
+
+async function closeAll(attached: readonly AttachedDevice[]): Promise<void> {
+  await Promise.all(attached.map(({ device }) => device.close()));
+}
+
+function checkOptions(options: MirrorOptions<DeviceSpecs>): {
+  entries: [string, DeviceSpec][];
+  name: string;
+} {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
+  const { devices, name = 'mirror' } = options;
+  if (typeof devices !== 'object' || devices === null) {
+    throw invalidType('devices', 'an object of devices by name, such as { wasm: wasmDevice() }', devices);
+  }
+  if (typeof name !== 'string') throw invalidType('name', 'a string', name);
+  if (!/^[\w.-]{1,64}$/.test(name))
+    throw outOfRange('name', '1 to 64 letters, digits, dots and dashes', name);
+  const entries = Object.entries(devices);
+  for (const [device, spec] of entries) {
+    if (typeof spec?.open !== 'function')
+      throw invalidType(`devices.${device}`, 'a device, such as wasmDevice()', spec);
+    if (device === 'host') throw outOfRange('devices', "names other than 'host'", device);
+  }
+  return { entries, name };
+}
+
+function checkPlatform(): void {
+  const refuse = (what: string, remedy: string): never => {
+    throw new UnsupportedError(what, `Mirrorspace can't open a mirror on ${what}: ${remedy}`);
+  };
+  const { versions, platform, arch } = process;
+  if (versions.bun)
+    refuse('Bun', 'its ArrayBuffers over foreign memory and its child processes differ; use Node.js >= 20.');
+  if (versions.deno)
+    refuse('Deno', 'its ArrayBuffers over foreign memory and its child processes differ; use Node.js >= 20.');
+  if (versions.electron)
+    refuse(
+      'Electron',
+      'V8 is built there with the memory cage, which forbids ArrayBuffers over foreign memory; use a Node.js child process.',
+    );
+  if (platform !== 'linux')
+    refuse(platform, 'it needs memfd, userfaultfd and futex of Linux; use Linux, a container or WSL 2.');
+  if (arch !== 'x64' && arch !== 'arm64') refuse(`Linux on ${arch}`, 'it knows x86-64 and arm64.');
+}
