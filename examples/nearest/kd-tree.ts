@@ -3,7 +3,7 @@
  * the same bytes at the same address can follow it, with nothing copied or translated. `bytes` may be a
  * mirrored buffer or any other memory; `address` is what its first byte is called on the device.
  *
- *     tree    0 root: pointer     8 count: u32                                          16 bytes
+ *     tree    0 root: pointer     8 count: u32    12 stamp: u32, for whoever owns the tree  16 bytes
  *     node    0 x, y, z: f64     24 low corner: 3 f64     48 high corner: 3 f64
  *            72 left: pointer    80 right: pointer        88 index: u32                 96 bytes
  *
@@ -17,6 +17,8 @@ import { unitVector, type Vector } from './globe.ts';
 import type { Point } from './points.ts';
 
 export const HEADER_BYTES = 16;
+/** The stamp, counted in 32-bit words. */
+export const STAMP = 3;
 export const NODE_BYTES = 96;
 
 // Places in a node: the box counted in doubles, the rest in 32-bit words.

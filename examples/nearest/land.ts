@@ -17,6 +17,9 @@ interface Topology {
   readonly objects: { readonly land: { readonly arcs: readonly (readonly (readonly number[])[])[] } };
 }
 
+/** The map's Antarctica ends in a straight line here, which on the globe is a small circle around the pole. */
+const ALL_LAND_SOUTH_OF = -84.1;
+
 /** Lines drawn per row of pixels, for soft coasts. */
 const SUBROWS = 4;
 
@@ -34,8 +37,7 @@ function readRings({ transform, arcs, objects }: Topology, map: MapFrame): Place
       x += dx;
       y += dy;
       const longitude = x * transform.scale[0] + transform.translate[0];
-      // The map stops short of the south pole; its lower edge stands for the pole.
-      const latitude = y === 0 ? -90 : y * transform.scale[1] + transform.translate[1];
+      const latitude = y * transform.scale[1] + transform.translate[1];
       return [((longitude - map.west) / (map.east - map.west)) * map.width, yOf(map, latitude)];
     });
   });
@@ -44,7 +46,8 @@ function readRings({ transform, arcs, objects }: Topology, map: MapFrame): Place
 }
 
 /** Even-odd: along a line, land begins and ends wherever an outline crosses. */
-function fill(rings: readonly Place[][], { width, height }: MapFrame): Float32Array {
+function fill(rings: readonly Place[][], map: MapFrame): Float32Array {
+  const { width, height } = map;
   const crossings = Array.from({ length: height * SUBROWS }, (): number[] => []);
   for (const ring of rings) {
     ring.forEach(([x1, y1], i) => {
@@ -68,5 +71,6 @@ function fill(rings: readonly Place[][], { width, height }: MapFrame): Float32Ar
       }
     }
   });
-  return land;
+  const south = Math.ceil(yOf(map, ALL_LAND_SOUTH_OF));
+  return land.fill(1, Math.max(0, south) * width);
 }

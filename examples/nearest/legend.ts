@@ -31,19 +31,22 @@ const FONT: Record<string, string> = {
 /** In the lower left corner. */
 export function drawLegend(canvas: Canvas, palette: Palette, farthest: number): void {
   const unit = Math.max(1, Math.round(canvas.width / 900));
-  const width = 220 * unit;
+  const width = 236 * unit;
   const height = 42 * unit;
   if (width + 20 * unit > canvas.width || height + 20 * unit > canvas.height) return;
   const left = 10 * unit;
   const top = canvas.height - height - 10 * unit;
   canvas.rectangle(left, top, width, height, PANEL, 0.72);
 
-  const scale = { left: left + 10 * unit, top: top + 9 * unit, width: width - 34 * unit, height: 10 * unit };
+  const scale = { left: left + 10 * unit, top: top + 9 * unit, width: width - 40 * unit, height: 10 * unit };
   for (let x = 0; x < scale.width; x++) {
     const colour = palette.colour(palette.distance(x / (scale.width - 1)));
     canvas.rectangle(scale.left + x, scale.top, 1, scale.height, colour);
   }
-  const ticks = [0, 100, 300, 1000, 3000, 10_000].filter((distance) => distance <= farthest);
+  const ticks = [0, 10, 30, 100, 300, 1000, 3000, 10_000].filter((distance) => {
+    const room = palette.position(distance) - palette.position(distance / 3.4);
+    return distance <= farthest && (distance === 0 || room * scale.width > 23 * unit);
+  });
   for (const distance of ticks) {
     const x = scale.left + Math.round(palette.position(distance) * (scale.width - 1));
     canvas.rectangle(x, scale.top, unit, scale.height + 3 * unit, TEXT, 0.9);

@@ -13,8 +13,8 @@
  * Entries of a leaf and of an inner node. Larger leaves cost more to scan and shift, smaller ones more levels;
  * bench/gap-search.ts is what these were chosen with.
  */
-export const LEAF_FANOUT = 16;
-export const INNER_FANOUT = 64;
+export const LEAF_FANOUT = 32;
+export const INNER_FANOUT = 32;
 
 /** No tree that fits in memory is as high: 16^24 entries. */
 const MAX_HEIGHT = 24;
@@ -123,9 +123,9 @@ export class NodePool {
   }
 
   private grow(atLeast: number): void {
-    // By a quarter once large: the spare space then costs little even right after growing.
+    // By a quarter, not by doubling: even right after growing, the spare space is then small.
     const now = this.counts.length;
-    const nodes = Math.max(atLeast, now < 1024 ? now * 2 : Math.ceil(now * 1.25));
+    const nodes = Math.max(atLeast, now + 2, Math.ceil(now * 1.25));
     const bounds = widenFloats(this.bounds, nodes * 2 * this.fanout);
     const gaps = this.inner ? widenFloats(this.gaps, nodes * this.fanout) : this.gaps;
     const children = this.inner ? widenInts(this.children, nodes * this.fanout) : this.children;

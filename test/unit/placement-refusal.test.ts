@@ -189,7 +189,7 @@ test('of very many blockers sixteen are listed, those around the best holes and 
   }
   from.insert(buffer(4 * MiB, 4 * MiB + PAGE, 'below'));
   from.insert(buffer(14 * MiB, 14 * MiB + PAGE, 'above'));
-  from.insert(buffer(14 * MiB + 8 * KiB, 15 * MiB + 456 * KiB, 'large'));
+  from.insert(buffer(14 * MiB + 8 * KiB, 15 * MiB + 476 * KiB, 'large'));
   const refusal = refusalOf(from, { size: 12 * MiB });
   const names = refusal.blockers.map((each) => each.name);
   assert.equal(names.length, 16);

@@ -14,7 +14,7 @@ class Tree {
   root: Node;
   rootHigh: u32;
   count: u32;
-  padding: u32;
+  stamp: u32;
 }
 
 /** 96 bytes: a point on the unit sphere, the box around it and all below it, and where the tree goes on. */
@@ -105,7 +105,7 @@ function boxDistance(node: Node): f64 {
   return dx * dx + dy * dy + dz * dz;
 }
 
-/** Writes down what this device sees: the addresses of the root and its two children, and the root's fields. */
+/** Writes down what this device sees: the addresses of the root and its children, and some of what they hold. */
 export function probe(_begin: i32, _end: i32, tree: Tree, seen: usize): void {
   const root = tree.root;
   store<u64>(seen, <u64>changetype<usize>(root));
@@ -113,5 +113,5 @@ export function probe(_begin: i32, _end: i32, tree: Tree, seen: usize): void {
   store<u64>(seen, <u64>changetype<usize>(root.right), 16);
   store<f64>(seen, root.x, 24);
   store<u32>(seen, root.index, 32);
-  store<u32>(seen, tree.count, 36);
+  store<u32>(seen, tree.stamp, 36);
 }

@@ -20,8 +20,8 @@ import {
 } from '../../linux/mmap.ts';
 import {
   openUserfaultfd,
-  UFFD_FEATURE_EXACT_ADDRESS,
   registerRange,
+  UFFD_FEATURE_EXACT_ADDRESS,
   UFFD_FEATURE_MINOR_SHMEM,
   UFFD_FEATURE_THREAD_ID,
   UFFD_FEATURE_WP_HUGETLBFS_SHMEM,

@@ -1,0 +1,77 @@
+import { openMirror, wasmDevice, MiB, KiB, GiB, SVM, capabilityNames } from 'mirrorspace';
+import { compile } from './compile.mjs';
+const sh = async (name, f) => { try { console.log(name, '->', await f()); } catch (e) { console.log(name, '!!', e?.name, e?.code, e?.reason ?? e?.missing ?? '', e?.message); } };
+const mirror = await openMirror({ devices: { wasm: wasmDevice({ cores: 2 }) } });
+const { wasm } = mirror.devices;
+console.log(capabilityNames(wasm.capabilities).join(' '));
+const basic = await wasm.load(new URL('../fixtures/kernels/build/basic.wasm', import.meta.url));
+await sh('new', async () => {
+  const p = await wasm.load(await compile(`class P { x: i32 = 5; y: i32 = 0; }
+  export function make(begin: i32, end: i32, out: usize): void { const p = new P(); store<i32>(out, p.x); }`, ['--memoryBase','327680']));
+  const out = mirror.alloc(4096);
+  await wasm.queue.launch(p.kernel('make', ['pointer']), { items: 1, args: [out] }).done;
+  return out.view(Int32Array)[0];
+});
+await sh('new with string', async () => {
+  const p = await wasm.load(await compile(`export function make(begin: i32, end: i32, out: usize): void { const s = begin.toString() + "x"; store<i32>(out, s.length); }`, ['--memoryBase','131072']));
+  const out = mirror.alloc(4096);
+  await wasm.queue.launch(p.kernel('make', ['pointer']), { items: 1, args: [out] }).done;
+  return out.view(Int32Array)[0];
+});
+await sh('console', async () => wasm.load(await compile(`export function make(begin: i32, end: i32): void { console.log("x"); }`)));
+await sh('no mem', async () => wasm.load(new Uint8Array([0,0x61,0x73,0x6d,1,0,0,0])));
+await sh('missing', async () => wasm.load(new URL('./nope.wasm', import.meta.url)));
+await sh('below', async () => wasm.load(await compile(`const t: StaticArray<i32> = [1,2,3]; export function make(begin: i32, end: i32, i:i32): i32 { return t[i]; }`, ['--memoryBase','1024'])));
+await sh('overlap', async () => wasm.load(await compile(`const t: StaticArray<i32> = [1,2,3]; export function make(begin: i32, end: i32, i:i32): i32 { return t[i]; }`)));
+await sh('unknown kernel', async () => basic.kernel('zzz', []));
+await sh('wrong kinds', async () => basic.kernel('loadAt', ['f64','pointer']));
+await sh('start per core', async () => {
+  const buf = mirror.alloc(4096, { name: 'counter', place: { at: 0x30000000 } });
+  const p = await wasm.load(await compile(`atomic.add<i32>(0x30000000, 1); export function k(begin: i32, end: i32): void {}`, ['--memoryBase','196608']));
+  return buf.view(Int32Array)[0];
+});
+await sh('start fault', async () => {
+  await wasm.load(await compile(`atomic.add<i32>(0x38000000, 1); export function k(begin: i32, end: i32): void {}`, ['--memoryBase','196608']));
+});
+const q = wasm.queue;
+const out = mirror.alloc(64*KiB, { name: 'out' });
+await sh('globals', async () => {
+  const k = basic.kernel('countCalls', ['pointer']);
+  await q.launch(k, { items: 64, chunk: 1, args: [out] }).done;
+  return [...out.view(Int32Array, 0, 64)].join(' ');
+});
+await sh('trap', () => q.launch(basic.kernel('trap', []), { items: 1, args: [] }).done);
+await sh('divide', () => q.launch(basic.kernel('divide', ['i32','i32','pointer']), { items: 1, args: [1,0,out] }).done);
+await sh('null', () => q.launch(basic.kernel('loadAt', ['pointer','pointer']), { items: 1, args: [8,out] }).done);
+const ro = mirror.alloc(4*MiB, { name: 'ro', access: { wasm: 'read' } });
+await sh('ro store', () => q.launch(basic.kernel('storeAt', ['pointer','i32']), { items: 1, args: [ro,1] }).done);
+await sh('ro fill 1 page', () => q.fill(ro, 1, 4096).done);
+await sh('ro fill', () => q.fill(ro, 1).done);
+await sh('lost?', () => q.marker().done);
+await sh('reopen', () => wasm.reopen());
+await sh('after reopen', () => q.marker().done);
+await sh('>2 GiB wild memory.fill', () => q.launch(basic.kernel('fillAt', ['pointer','u32']), { items: 1, args: [0x40000000, 64*1024*1024] }).done);
+await sh('launch when lost', () => q.launch(basic.kernel('nothing', []), { items: 1, args: [] }).done);
+await sh('reopen', () => wasm.reopen());
+await sh('tail in page', async () => { const t = mirror.alloc(100, { name: 't' }); await q.launch(basic.kernel('storeAt', ['pointer','i32']), { items: 1, args: [t.address + 4000, 1] }).done; return t.size; });
+await sh('freed', async () => { const t = mirror.alloc(4096, { name: 'gone' }); const a = t.address; t.free(); await q.launch(basic.kernel('loadAt', ['pointer','pointer']), { items: 1, args: [a+8, out] }).done; });
+await sh('wait timeout', () => { const c = new AbortController(); const cmd = q.launch(basic.kernel('forever', ['pointer']), { items: 1, args: [out], signal: c.signal }); try { cmd.wait(20); } finally { c.abort(new Error('stop')); cmd.done.catch(e => console.log('aborted:', e.message)); } });
+await new Promise(r => setTimeout(r, 300));
+await sh('items', () => q.launch(basic.kernel('nothing', []), { items: 2**32, args: [] }).done);
+await sh('items max', () => q.launch(basic.kernel('nothing', []), { items: 2**32-1, args: [] }).done);
+await sh('queues', () => { for (let i = 0; i < 20; i++) wasm.createQueue(); });
+await sh('17 cores', () => wasmDevice({ cores: 17 }));
+await sh('coarse', () => mirror.alloc(4096, { type: 'coarse' }));
+await sh('managed', () => mirror.alloc(4096, { type: 'managed' }));
+await sh('double free', () => { const t = mirror.alloc(4096, { name: 'dd' }); t.free(); t.free(); });
+await sh('overlap copy', () => q.copy(out, out, 4096));
+await sh('device name', () => mirror.alloc(4096, { devices: ['gpu'] }));
+console.log(wasm.counters());
+await mirror.close();
+await sh('closed alloc', () => mirror.alloc(4096));
+await sh('closed launch', () => q.marker());
+await sh('closed reopen', () => wasm.reopen());
+const host = await openMirror({ devices: {} });
+await sh('big view', () => { const b = host.alloc(5 * GiB); console.log(b.address.toString(16)); return b.bytes.length; });
+await sh('4g view', () => { const b = host.alloc(4 * GiB); return b.bytes.length; });
+await host.close();
