@@ -57,3 +57,23 @@ export function rounded(value: number): number {
 export function beside(row: Omit<Row, 'peer' | 'theirs' | 'ratio'>, peer: string, theirs: number): Row {
   return { ...row, peer, theirs: rounded(theirs), ratio: rounded(theirs / row.ours) };
 }
+
+/** Prints rows as a table. */
+export function printRows(rows: readonly Row[]): void {
+  const cells = [
+    ['group', 'what', 'ours', 'unit', 'peer', 'theirs', 'ratio', 'target'],
+    ...rows.map((r) =>
+      [r.group, r.what, r.ours, r.unit, r.peer, r.theirs, r.ratio, r.target].map((cell) =>
+        String(cell ?? ''),
+      ),
+    ),
+  ];
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
+  for (const line of cells)
+    process.stdout.write(
+      `${line
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
+}

@@ -8,7 +8,7 @@
 
 import { formatBytes, hex, type Occupied, type Range } from 'mirrorspace';
 import colours from 'picocolors';
-import { table } from './table.ts';
+import { shorten, table } from './table.ts';
 
 /** Neighbours that belong together, or the free space between two of them. */
 export interface Stretch extends Range {
@@ -19,16 +19,19 @@ export interface Stretch extends Range {
   readonly parts: number;
 }
 
-/** Free space up to this size between two parts of the same thing is not worth a line. */
-const SLIVER = 64 * 1024;
+/** Free space up to this size between two mappings of one file is not worth a line in a table. */
+export const SLIVER = 64 * 1024;
 
-/** The window from end to end: what is there and what is free, in order. */
-export function survey(window: Range, occupants: readonly Occupied[]): Stretch[] {
+/**
+ * The window from end to end: what is there and what is free, in order. Parts of the same thing become one
+ * stretch where at most `sliver` bytes lie between.
+ */
+export function survey(window: Range, occupants: readonly Occupied[], sliver = 0): Stretch[] {
   const stretches: Stretch[] = [];
   let at = window.start;
   for (const { start, end, kind, name, owner } of occupants) {
     const last = stretches.at(-1);
-    if (last?.what === kind && last.name === name && last.owner === owner && start - last.end <= SLIVER) {
+    if (last?.what === kind && last.name === name && last.owner === owner && start - last.end <= sliver) {
       stretches[stretches.length - 1] = { ...last, end, parts: last.parts + 1 };
     } else {
       if (start > at) stretches.push(freeSpace(at, start));
@@ -67,28 +70,23 @@ export function surveyTable(stretches: readonly Stretch[]): string {
       hex(start),
       hex(end),
       formatBytes(end - start),
-      PAINT[what](shorten(shown, 36)),
+      PAINT[what](shorten(shown, 32)),
       what in whose ? whose[what as keyof typeof whose] : 'mirrored: host and device',
     ];
   });
   return table(columns, rows);
 }
 
-/** The window as one line, each character an equal part of it: what is rarest in a part wins. */
+/** The window as one line, each character an equal part of it, in the colour of what takes most of it up. */
 export function surveyLine(window: Range, stretches: readonly Stretch[], width = 88): string {
-  const marks: readonly [Stretch['what'], string][] = [
-    ['buffer', '█'],
-    ['quarantined', '▒'],
-    ['vma', '▓'],
-    ['reserved', '▒'],
-    ['free', '·'],
-  ];
+  const marks = { buffer: '█', quarantined: '▒', vma: '▓', reserved: '▒', free: '·' };
   const part = (window.end - window.start) / width;
   const cells = Array.from({ length: width }, (_, cell) => {
-    const [low, high] = [window.start + cell * part, window.start + (cell + 1) * part];
-    const here = stretches.filter(({ start, end }) => start < high && low < end);
-    const [what, mark] = marks.find(([kind]) => here.some((stretch) => stretch.what === kind)) ?? marks[4]!;
-    return PAINT[what](mark);
+    const low = window.start + cell * part;
+    const share = ({ start, end }: Range) => Math.min(end, low + part) - Math.max(start, low);
+    const taken = stretches.filter((stretch) => stretch.what !== 'free' && share(stretch) > 0);
+    const what = taken.sort((a, b) => share(b) - share(a))[0]?.what ?? 'free';
+    return PAINT[what](marks[what]);
   });
   return `  |${cells.join('')}|`;
 }
@@ -104,25 +102,15 @@ export function surveyKey(window: Range, width = 88): string {
   return `   ${key.join('   ')}   ${colours.dim(`one character is ${formatBytes(Math.round((window.end - window.start) / width))}`)}`;
 }
 
-/** Why a buffer that was searched for lies where it does: the holes below its place, which all were too small. */
-export function whyThere(address: number, bytes: number, before: readonly Occupied[], window: Range): string {
-  const holes: Range[] = [];
-  let at = window.start;
-  for (const { start, end } of [...before, { start: window.end, end: window.end }]) {
-    if (start > at) holes.push({ start: at, end: start });
-    at = Math.max(at, end);
-  }
-  const below = holes.filter((hole) => hole.end <= address);
+/** Why a buffer lies where the search put it: the lowest hole that is large enough. */
+export function whyThere(address: number, before: readonly Occupied[], window: Range): string {
+  const holes = survey(window, before).filter(({ what }) => what === 'free');
   const own = holes.find((hole) => hole.start <= address && address < hole.end);
   const previous = before.findLast(({ end }) => end <= address);
-  const where = previous ? `above ${shorten(previous.name, 24)}` : 'at the start of the window';
+  const where = previous ? `above ${shorten(previous.name, 24)}` : 'at the start';
   const size = own === undefined ? '' : `, in a hole of ${formatBytes(own.end - own.start)}`;
-  if (below.length === 0) return `lowest hole in reach, ${where}${size}`;
-  const largest = Math.max(...below.map((hole) => hole.end - hole.start));
-  const passed = below.length === 1 ? 'the hole below it is' : `the ${below.length} holes below it are`;
-  return `lowest that fits ${formatBytes(bytes)}, ${where}${size}; ${passed} too small (at most ${formatBytes(largest)})`;
-}
-
-function shorten(text: string, width: number): string {
-  return text.length <= width ? text : `…${text.slice(1 - width)}`;
+  const tooSmall = holes.filter((hole) => hole.end <= address).map((hole) => hole.end - hole.start);
+  if (tooSmall.length === 0) return `lowest hole: ${where}${size}`;
+  const lower = tooSmall.length === 1 ? 'one lower hole is' : `${tooSmall.length} lower holes are`;
+  return `lowest fit: ${where}${size}; ${lower} too small (at most ${formatBytes(Math.max(...tooSmall))})`;
 }

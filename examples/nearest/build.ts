@@ -10,7 +10,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
 
 const SOURCE = new URL('./kernel/nearest.as.ts', import.meta.url);
 
@@ -23,8 +22,22 @@ const FLAGS = [
   ...['-O3', '--noAssert'],
 ];
 
+/** The part of the compiler that is used here. Its own declarations replace the global `console` for everyone. */
+interface Compiler {
+  main(
+    args: readonly string[],
+    files: {
+      readFile(name: string): string | null;
+      writeFile(name: string, contents: Uint8Array | string): void;
+      listFiles(): string[];
+    },
+  ): Promise<{ error: Error | null; stderr: { toString(): string } }>;
+}
+
 /** The module's bytes; throws with the compiler's own words where it refuses. */
 export async function compileKernels(): Promise<Uint8Array<ArrayBuffer>> {
+  const compiler: string = 'assemblyscript/asc';
+  const asc = ((await import(compiler)) as { default: Compiler }).default;
   const source = await readFile(SOURCE, 'utf8');
   let binary: Uint8Array<ArrayBuffer> | undefined;
   const { error, stderr } = await asc.main(['nearest.ts', '--outFile', 'nearest.wasm', ...FLAGS], {
@@ -40,9 +53,16 @@ export async function compileKernels(): Promise<Uint8Array<ArrayBuffer>> {
   return binary;
 }
 
-const upToDate = () =>
-  existsSync(KERNELS) &&
-  [SOURCE, new URL(import.meta.url)].every((file) => statSync(file).mtimeMs <= statSync(KERNELS).mtimeMs);
+/** The compiled file's bytes where it is newer than its source; compiled afresh otherwise. */
+export async function readKernels(): Promise<Uint8Array<ArrayBuffer>> {
+  return upToDate() ? new Uint8Array(await readFile(KERNELS)) : compileKernels();
+}
+
+function upToDate(): boolean {
+  if (!existsSync(KERNELS)) return false;
+  const { mtimeMs } = statSync(KERNELS);
+  return [SOURCE, new URL(import.meta.url)].every((file) => statSync(file).mtimeMs <= mtimeMs);
+}
 
 if (process.argv[1] === fileURLToPath(import.meta.url) && !upToDate()) {
   const bytes = await compileKernels();

@@ -25,6 +25,14 @@ export function randomPixels(map: MapFrame, count: number, random: () => number)
   return Array.from({ length: count }, () => Math.floor(random() * map.width * map.height));
 }
 
+/** Whole rows, evenly spread, of at least `count` pixels or all there are; in the device's own order. */
+export function sampleRows(map: MapFrame, count: number): number[] {
+  const rows = Math.min(map.height, Math.ceil(count / map.width));
+  return Array.from({ length: rows }, (_, i) => Math.floor(((i + 0.5) * map.height) / rows)).flatMap((row) =>
+    Array.from({ length: map.width }, (_, column) => row * map.width + column),
+  );
+}
+
 /** The answers that are wrong; none, if all is well. */
 export function check(
   { distances, indexes }: Answers,

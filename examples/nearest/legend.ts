@@ -28,12 +28,12 @@ const FONT: Record<string, string> = {
   ' ': '00000000000000',
 };
 
-/** In the lower left corner. */
+/** In the lower left corner, unless the picture is too small for it. */
 export function drawLegend(canvas: Canvas, palette: Palette, farthest: number): void {
   const unit = Math.max(1, Math.round(canvas.width / 900));
   const width = 236 * unit;
   const height = 42 * unit;
-  if (width + 20 * unit > canvas.width || height + 20 * unit > canvas.height) return;
+  if (2 * width > canvas.width || 2 * height > canvas.height) return;
   const left = 10 * unit;
   const top = canvas.height - height - 10 * unit;
   canvas.rectangle(left, top, width, height, PANEL, 0.72);

@@ -11,27 +11,145 @@
 
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describeRefusal, formatBytes, hex, type Mirror, MirrorError, openMirror, wasmDevice } from 'mirrorspace';
+import { type Mirror, MirrorError, openMirror, type WasmDevice, wasmDevice } from 'mirrorspace';
 import colours from 'picocolors';
-import { survey, surveyKey, surveyLine, surveyTable, whyThere } from './address-space.ts';
-import { KERNELS } from './build.ts';
-import { check, randomPixels } from './check.ts';
-import { gridLength, kilometres, writeGrid } from './globe.ts';
+import { check, randomPixels, sampleRows } from './check.ts';
+import { gridLength, writeGrid } from './globe.ts';
 import { buildTree, openTree, toObjects, treeBytes } from './kd-tree.ts';
 import { drawLand } from './land.ts';
 import { cloneCost, handOver, searchRate } from './measure.ts';
 import { type Options, parseOptions, USAGE, UsageError } from './options.ts';
 import { drawPicture } from './picture.ts';
 import { InputError, type Points, readPoints } from './points.ts';
-import { compareRoots, describeInput, showProgress } from './report.ts';
+import {
+  compareRoots,
+  describeInput,
+  describeMeasurements,
+  describePlaces,
+  describeWindow,
+  describeWrong,
+  showProgress,
+} from './report.ts';
 import { BruteForce, randomNumbers } from './search.ts';
-import { count, duration, heading, table } from './table.ts';
+import { heading } from './table.ts';
 
 /** Pixels of the map, unless --size says otherwise. */
 const MAP_SIZE = '1600x1000';
 /** Answers of the device that are checked by brute force. */
 const CHECKED_PIXELS = 2_000;
 
+/** Queries that are timed in JavaScript, and rounds of which a median is taken. */
+const TIMED_PIXELS = 100_000;
+const HAND_OVERS = 500;
+const CLONES = 21;
+
+const KERNELS = new URL('./nearest.wasm', import.meta.url);
+
 process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const options = parseOptions(args, MAP_SIZE);
+    if (options.help) {
+      console.log(USAGE);
+      return 0;
+    }
+    return await run(options);
+  } catch (error) {
+    const known = [UsageError, InputError, MirrorError].some((kind) => error instanceof kind);
+    console.error(known ? `${colours.red('error:')} ${(error as Error).message}` : error);
+    if (error instanceof UsageError) console.error('Try: npm start -- --help');
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+async function run(options: Options): Promise<number> {
+  if (!existsSync(KERNELS)) throw new InputError('the kernels are not compiled yet: npm run kernels');
+  const folder = dirname(resolve(options.out));
+  if (!existsSync(folder)) throw new InputError(`cannot write ${options.out}: there is no folder ${folder}`);
+  const file = options.file ?? relative('', fileURLToPath(dataset('airports.csv')));
+  const input = await readPoints(file);
+  console.log(describeInput(file, input));
+
+  const mirror = await openMirror({ devices: { wasm: wasmDevice({ cores: options.cores }) } });
+  try {
+    return await nearest(mirror, input, options);
+  } finally {
+    await mirror.close();
+  }
+}
+
+async function nearest(
+  mirror: Mirror<{ wasm: WasmDevice }>,
+  { points }: Points,
+  { map, out, seed }: Options,
+): Promise<number> {
+  const { wasm } = mirror.devices;
+  const pixels = map.width * map.height;
+  console.log(describeWindow(mirror, wasm));
+
+  // Four buffers, each at one address for both sides. The device may only read the first two.
+  const before = mirror.occupants(wasm.window);
+  const tree = mirror.alloc(treeBytes(points.length), { name: 'tree', access: { wasm: 'read' } });
+  const grid = mirror.alloc(gridLength(map) * 8, { name: 'grid', access: { wasm: 'read' } });
+  const results = mirror.alloc(pixels * 12, { name: 'results' });
+  const seen = mirror.alloc(64, { name: 'seen' });
+  console.log(describePlaces(mirror, wasm, [tree, grid, results, seen], before));
+
+  buildTree(tree.bytes, tree.address, points);
+  const gridView = grid.view(Float64Array);
+  writeGrid(map, gridView);
+
+  const program = await wasm.load(KERNELS);
+  const probe = program.kernel('probe', ['pointer', 'pointer']);
+  const search = program.kernel('nearest', ['pointer', 'pointer', 'pointer', 'u32', 'u32']);
+
+  await wasm.queue.launch(probe, { items: 1, args: [tree, seen] }).done;
+  const roots = compareRoots(tree, seen.bytes);
+  console.log(`${heading('One tree, two sides')}\n${roots.text}`);
+
+  const command = wasm.queue.launch(search, {
+    items: pixels,
+    args: [tree, grid, results, map.width, map.height],
+  });
+  await showProgress(command, pixels);
+  const answers = {
+    distances: results.view(Float64Array, 0, pixels),
+    indexes: results.view(Uint32Array, pixels * 8, pixels),
+  };
+
+  const random = randomNumbers(seed);
+  const judge = new BruteForce(points);
+  const wrong = check(answers, judge, map, gridView, randomPixels(map, CHECKED_PIXELS, random));
+  const javascript = searchRate(tree, map, gridView, answers, sampleRows(map, TIMED_PIXELS));
+  const sound = roots.same && wrong.length === 0 && javascript.different === 0;
+
+  const land = await drawLand(dataset('world-110m.json'), map);
+  const picture = drawPicture({ map, ...answers, points, land }).toPng();
+  await writeFile(out, picture).catch((error: Error) => {
+    throw new InputError(`cannot write ${out}: ${error.message}`, { cause: error });
+  });
+
+  console.log(
+    describeMeasurements({
+      nodes: points.length,
+      queries: pixels,
+      cores: wasm.cores,
+      times: command.times,
+      javascript,
+      handOver: handOver(wasm.queue, probe, tree, seen, HAND_OVERS),
+      clone: cloneCost(toObjects(openTree(tree.bytes, tree.address)), CLONES),
+      counters: wasm.counters(),
+    }),
+  );
+  console.log(describeWrong(wrong, CHECKED_PIXELS, javascript, seed));
+  console.log(`${colours.green('picture:')} ${out} (${map.width} x ${map.height})`);
+  return sound ? 0 : 1;
+}
+
+/** A file of the vega-datasets package. */
+function dataset(name: string): URL {
+  return new URL(`../data/${name}`, import.meta.resolve('vega-datasets'));
+}

@@ -16,7 +16,13 @@ export type ProbeKernel = Kernel<readonly ['pointer', 'pointer']>;
  * Milliseconds from the host's last store into the tree until the device has answered with what it read there.
  * The host stores a new stamp each time, and the device's answer must hold it.
  */
-export function handOver(queue: Queue, probe: ProbeKernel, tree: SvmBuffer, seen: SvmBuffer, rounds: number): number {
+export function handOver(
+  queue: Queue,
+  probe: ProbeKernel,
+  tree: SvmBuffer,
+  seen: SvmBuffer,
+  rounds: number,
+): number {
   const { words } = openTree(tree.bytes, tree.address);
   const answer = seen.view(Uint32Array);
   return median(rounds, (round) => {
@@ -40,6 +46,7 @@ export function cloneCost(tree: TreeObject, rounds: number): number {
 
 export interface SearchRate {
   readonly perSecond: number;
+  readonly queries: number;
   /** How many answers differed from the device's in any bit. */
   readonly different: number;
 }
@@ -65,7 +72,7 @@ export function searchRate(
   };
   run(pixels.slice(0, Math.ceil(pixels.length / 4))); // compiles
   const took = run(pixels);
-  return { perSecond: (1000 * pixels.length) / took, different };
+  return { perSecond: (1000 * pixels.length) / took, queries: pixels.length, different };
 }
 
 function median(rounds: number, once: (round: number) => number): number {

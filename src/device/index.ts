@@ -6,10 +6,11 @@
  */
 
 export { Arena } from '../engine/arena.ts';
+export { CHILD_FD } from '../engine/child-protocol.ts';
 export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
 export * as controlLayout from '../engine/control-layout.ts';
 export { type CoreKernel, CoreLoop, type CoreProgram, park } from '../engine/core-loop.ts';
-export { CHILD_FD, DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
+export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
 export { lose } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
 export { Pager, type PagerOptions } from '../engine/pager.ts';

@@ -41,8 +41,10 @@ export interface CoreProgram {
   idle(): void;
 }
 
-/** How long a core spins before it sleeps, in looks at the doorbell: some 30 microseconds. */
-const SPIN = 2000;
+/** How long a core spins before it sleeps, in milliseconds: about what a futex wake-up costs on an idle machine. */
+const SPIN_FOR = 0.05;
+/** Looks at the doorbell between two looks at the clock. */
+const LOOKS = 64;
 
 export class CoreLoop {
   readonly #control: SharedMemory;
@@ -68,13 +70,22 @@ export class CoreLoop {
       const bell = Atomics.load(i32, HEADER.DOORBELL);
       this.#program.idle();
       if (this.#serveAll()) continue;
-      let spins = SPIN;
-      while (spins > 0 && Atomics.load(i32, HEADER.DOORBELL) === bell) spins--;
-      if (spins > 0) continue;
+      if (this.#spin(bell)) continue;
       Atomics.add(i32, HEADER.SLEEPERS, 1);
       futexWait(address + HEADER.DOORBELL * 4, bell, Number.POSITIVE_INFINITY);
       Atomics.sub(i32, HEADER.SLEEPERS, 1);
     }
+  }
+
+  /** True as soon as the doorbell has changed; false after a while. */
+  #spin(bell: number): boolean {
+    const { i32 } = this.#control;
+    const until = performance.now() + SPIN_FOR;
+    do {
+      for (let looks = LOOKS; looks > 0; looks--)
+        if (Atomics.load(i32, HEADER.DOORBELL) !== bell) return true;
+    } while (performance.now() < until);
+    return false;
   }
 
   /** Looks at the head of every queue once; true where it ran anything. */

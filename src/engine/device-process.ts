@@ -13,25 +13,10 @@ import { dirname, join } from 'node:path';
 import { DeviceLost, MirrorError, ProgramError, UnsupportedError } from '../errors.ts';
 import { close } from '../linux/memfd.ts';
 import { eventfd, Poller, pidfdOpen, signalEventfd } from '../linux/process.ts';
+import { CHILD_FD, type DeviceReply, type DeviceRequest, type RemoteError } from './child-protocol.ts';
 import { CONTROL_BYTES, CORE, coreWord, HEADER, LOST_REASON, NO_HAZARD } from './control-layout.ts';
 import type { MapLogWriter } from './map-log.ts';
 import { readText, SharedMemory } from './shared-memory.ts';
-
-/** Descriptors by number in the device process. */
-export const CHILD_FD = { ARENA: 3, CONTROL: 4, LOG: 5, WAKE: 6, KICK: 7 } as const;
-
-/** What the host asks of a device process, and what it answers. */
-export type DeviceRequest = { readonly type: string } & Record<string, unknown>;
-export type DeviceReply =
-  | { readonly id: number; readonly ok: true; readonly value?: unknown }
-  | { readonly id: number; readonly ok: false; readonly error: RemoteError };
-
-/** An error that crosses the channel: which class, and its words. */
-export interface RemoteError {
-  readonly kind: 'program' | 'unsupported' | 'other';
-  readonly reason: string;
-  readonly message: string;
-}
 
 export interface DeviceProcessOptions {
   readonly name: string;

@@ -68,6 +68,7 @@ export class MapLogWriter {
   readonly #header: SharedMemory;
   readonly #segment: Segment;
   #head = 0;
+  #nudged = 0;
   #punched = 0;
 
   constructor() {
@@ -98,8 +99,10 @@ export class MapLogWriter {
     return ((Atomics.load(this.#header.i32, APPLIED) - head) | 0) >= 0;
   }
 
-  /** True where the reader lags so far that it should be woken. */
+  /** True, once in a while, where the reader lags so far that it should be woken. */
   get lagging(): boolean {
+    if (((this.#head - this.#nudged) | 0) < LAG_WORTH_A_NUDGE) return false;
+    this.#nudged = this.#head;
     return ((this.#head - Atomics.load(this.#header.i32, APPLIED)) | 0) >= LAG_WORTH_A_NUDGE;
   }
 

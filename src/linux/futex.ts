@@ -7,7 +7,7 @@
 
 import { addressOf } from '../ffi/library.ts';
 import type { Address } from '../mm/address.ts';
-import { lastError, systemCall, systemCallNumber, systemError } from './system-call.ts';
+import { checked, lastError, systemCall, systemCallNumber, systemError } from './system-call.ts';
 
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
@@ -40,5 +40,6 @@ export function futexWait(address: Address, expected: number, timeout: number): 
 /** Wakes up to `count` sleepers of the word; gives how many there were. */
 export function futexWake(address: Address, count: number): number {
   if (futexNumber === 0) futexNumber = systemCallNumber('futex');
-  return systemCall(futexNumber, address, FUTEX_WAKE, count, 0, 0, 0);
+  const woken = systemCall(futexNumber, address, FUTEX_WAKE, count, 0, 0, 0);
+  return checked(woken, 'futex', [address, 'FUTEX_WAKE', count]);
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
+import { SystemError } from '../errors.ts';
 import { libcFunction } from '../ffi/library.ts';
 import {
   checked,
@@ -55,14 +56,18 @@ export function eventfd(): number {
 
 const one = new BigUint64Array([1n]);
 
-/** Adds one to an eventfd: its poller wakes. */
+/** Adds one to an eventfd: its poller wakes. One that is full wakes it already. */
 export function signalEventfd(fd: number): void {
-  cWrite(fd, one, 8);
+  writeTo(fd, one);
 }
 
 /** write(2) of a whole small buffer. `false` where the descriptor is full or its reader has gone. */
-export function writeTo(fd: number, bytes: Uint8Array): boolean {
-  return cWrite(fd, bytes, bytes.byteLength) === bytes.byteLength;
+export function writeTo(fd: number, bytes: NodeJS.ArrayBufferView): boolean {
+  const written = cWrite(fd, bytes, bytes.byteLength);
+  if (written >= 0) return written === bytes.byteLength;
+  const errno = lastError();
+  if (['EAGAIN', 'EINTR', 'EPIPE', 'ECONNRESET'].includes(errno)) return false;
+  throw new SystemError('write', [fd, bytes.byteLength], errno);
 }
 
 /** read(2); 0 where there is nothing to read now. */
@@ -101,5 +106,11 @@ export class Poller {
 
 /** The text of /proc/PID/maps (`'self'` for this process). */
 export function readMaps(pid: number | 'self'): string {
-  return readFileSync(`/proc/${pid}/maps`, 'latin1');
+  const path = `/proc/${pid}/maps`;
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    const { syscall = 'read', code = String(error) } = error as NodeJS.ErrnoException;
+    throw new SystemError(syscall, [path], code);
+  }
 }

@@ -9,6 +9,7 @@
 import { SystemError, UnsupportedError } from '../errors.ts';
 import { libcFunction } from '../ffi/library.ts';
 import type { Address } from '../mm/address.ts';
+import { close } from './memfd.ts';
 import { readFrom } from './process.ts';
 import { lastError, systemCall, systemCallNumber, systemError } from './system-call.ts';
 
@@ -75,6 +76,7 @@ export function openUserfaultfd(features: bigint): number {
   const request = new BigUint64Array([UFFD_API, features, 0n]);
   if (ioctl(fd, UFFDIO_API, request) === -1) {
     const errno = lastError();
+    close(fd);
     throw new UnsupportedError(
       'userfaultfd',
       `${howToAllow} (features 0x${features.toString(16)}: ${errno})`,
@@ -93,7 +95,8 @@ export function registerRange(fd: number, start: Address, length: number, mode: 
 
 /** Lets threads that wait for the range try again. */
 export function wakeRange(fd: number, start: Address, length: number): void {
-  ioctl(fd, UFFDIO_WAKE, new BigUint64Array([BigInt(start), BigInt(length)]));
+  if (ioctl(fd, UFFDIO_WAKE, new BigUint64Array([BigInt(start), BigInt(length)])) === -1)
+    throw systemError('ioctl', ['UFFDIO_WAKE', start, length]);
 }
 
 const fill = new BigInt64Array(4);

@@ -66,6 +66,7 @@ export function checkAllocOptions(
   } = options;
   if (name !== undefined && typeof name !== 'string') throw invalidType('name', 'a string', name);
   if (type !== undefined && type !== 'fine') {
+    if (typeof type !== 'string') throw invalidType('type', "'fine'", type);
     if (type === 'coarse' || type === 'managed') {
       throw new UnsupportedError(
         `type '${type}'`,
@@ -82,9 +83,11 @@ export function checkAllocOptions(
   if (!Number.isSafeInteger(guardPages) || guardPages < 0 || guardPages > 2 ** 20) {
     throw outOfRange('guard', 'a number of pages from 0 to 2^20', guard);
   }
+  if (devices !== undefined && !Array.isArray(devices))
+    throw invalidType('devices', 'an array of device names', devices);
   if (access !== undefined) checkAccess(access, deviceNames);
   const accessOf = (device: string): Access => {
-    if (devices && !devices.includes(device)) return 'none';
+    if (devices !== undefined && !devices.includes(device)) return 'none';
     return access && Object.hasOwn(access, device) ? access[device]! : 'write';
   };
   const granted = deviceNames.map(accessOf);
@@ -92,10 +95,8 @@ export function checkAllocOptions(
     devices === undefined && access === undefined
       ? undefined
       : deviceNames.filter((_, i) => granted[i] !== 'none');
-  // Names that are not devices must reach placement's check, which lists the known ones.
-  const unknown = Array.isArray(devices)
-    ? devices.filter((device) => !deviceNames.includes(device))
-    : devices;
+  // A name that is no device's must reach placement's check, which lists the known ones.
+  const unknown = devices?.some((device) => !deviceNames.includes(device)) ?? false;
   return {
     name,
     request: {
@@ -104,7 +105,7 @@ export function checkAllocOptions(
       guard: guardPages * pageSize,
       topdown,
       place,
-      devices: Array.isArray(unknown) ? (unknown.length > 0 ? unknown : reached) : (unknown ?? reached),
+      devices: unknown ? devices : reached,
     },
     access: granted,
     commit,

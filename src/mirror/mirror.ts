@@ -48,7 +48,7 @@ export interface AddressInfo {
   readonly type: 'fine';
   /** What each device may do with it. */
   readonly access: Readonly<Record<string, Access>>;
-  /** Whether the page is in memory now. */
+  /** Whether the page is in memory now. One that was committed counts from its first touch on. */
   readonly resident: boolean;
 }
 
@@ -137,6 +137,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   /** What is known of an address; undefined where no live buffer holds it. */
   query(address: Address): AddressInfo | undefined {
+    this.#open();
     if (typeof address !== 'number') throw invalidType('address', 'a number', address);
     if (!Number.isSafeInteger(address) || address < 0) throw outOfRange('address', 'an address', address);
     const buffer = this.#live.at(address);
@@ -312,6 +313,7 @@ export function deviceContext(
         }))
         .filter((range): range is Range & { access: 'read' | 'write' } => range.access !== 'none'),
     owner(address, size) {
+      if (!Number.isSafeInteger(address) || !(size >= 0)) return undefined;
       const buffer = live.at(address);
       return buffer && accessOf(buffer) !== 'none' && address + size <= buffer.end ? buffer.name : undefined;
     },

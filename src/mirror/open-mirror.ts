@@ -40,7 +40,10 @@ export async function openMirror<const Specs extends DeviceSpecs>(
     );
   }
   const live = new LiveBuffers(arena.size);
-  const opening = entries.map(([device, spec], i) => spec.open(deviceContext(device, () => i, arena, live)));
+  // Async, so that a device which throws at once does not keep the others from being closed.
+  const opening = entries.map(async ([device, spec], i) =>
+    spec.open(deviceContext(device, () => i, arena, live)),
+  );
   const results = await Promise.allSettled(opening);
   const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');

@@ -81,7 +81,7 @@ export class SvmBuffer {
   ): T;
   view(type: DataViewConstructor, byteOffset?: number, length?: number): DataView;
   view(type: unknown, byteOffset = 0, length?: number): unknown {
-    if (typeof type !== 'function') throw invalidType('type', 'a typed array constructor or DataView', type);
+    if (!makesViews(type)) throw invalidType('type', 'a typed array constructor or DataView', type);
     if (typeof byteOffset !== 'number') throw invalidType('byteOffset', 'a number', byteOffset);
     const View = type as TypedArrayConstructor<unknown>;
     const width = View.BYTES_PER_ELEMENT ?? 1;
@@ -138,4 +138,10 @@ export class SvmBuffer {
       `buffer '${this.name}' was freed (it was at 0x${this.address.toString(16)})`,
     );
   }
+}
+
+/** Whether what a constructor makes is a typed array or a DataView. */
+function makesViews(type: unknown): boolean {
+  if (typeof type !== 'function') return false;
+  return type === DataView || type.prototype instanceof Object.getPrototypeOf(Uint8Array);
 }

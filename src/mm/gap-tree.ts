@@ -14,7 +14,21 @@ import { invalidType, outOfRange } from '../errors.ts';
 import { type Address, isPowerOfTwo, type Range } from './address.ts';
 import { buildTree } from './range-build.ts';
 import { checkTree } from './range-check.ts';
-import { LEAF_FANOUT, locate, pathEnd, pathStart, RangeTree, stepBack, stepForward } from './range-nodes.ts';
+import {
+  LEAF_FANOUT,
+  locate,
+  pathEnd,
+  pathStart,
+  QUERY_HIGH,
+  QUERY_LENGTH,
+  QUERY_LOW,
+  QUERY_MASK,
+  QUERY_NEED,
+  QUERY_OFFSET,
+  RangeTree,
+  stepBack,
+  stepForward,
+} from './range-nodes.ts';
 import { highestPlace, lowestPlace, NONE } from './range-search.ts';
 import { insertAfterPath, removeAtPath, splitAtPath, trimAtPath } from './range-update.ts';
 
@@ -229,9 +243,14 @@ export class GapTree implements Iterable<Range> {
       throw outOfRange('fit', "'linux' or 'exact'", fit);
     const need = fit === 'exact' ? length : length + alignMask;
     if (need === 0) return undefined;
-    const place = topdown
-      ? highestPlace(this.#tree, low, high, need, length, alignMask, offset)
-      : lowestPlace(this.#tree, low, high, need, length, alignMask, offset);
+    const { query } = this.#tree;
+    query[QUERY_LOW] = low;
+    query[QUERY_HIGH] = high;
+    query[QUERY_NEED] = need;
+    query[QUERY_LENGTH] = length;
+    query[QUERY_MASK] = alignMask;
+    query[QUERY_OFFSET] = offset;
+    const place = topdown ? highestPlace(this.#tree) : lowestPlace(this.#tree);
     return place === NONE ? undefined : place;
   }
 

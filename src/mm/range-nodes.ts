@@ -16,6 +16,18 @@
 export const LEAF_FANOUT = 32;
 export const INNER_FANOUT = 32;
 
+/**
+ * Where a search finds its arguments in `RangeTree.query`. Passed as arguments they would each be boxed: large
+ * numbers are heap objects wherever they are not in an array of doubles. `NEED` >= 1 is what a gap must hold;
+ * `OFFSET` is in [0, MASK].
+ */
+export const QUERY_LOW = 0;
+export const QUERY_HIGH = 1;
+export const QUERY_NEED = 2;
+export const QUERY_LENGTH = 3;
+export const QUERY_MASK = 4;
+export const QUERY_OFFSET = 5;
+
 /** No tree that fits in memory is as high: 16^24 entries. */
 const MAX_HEIGHT = 24;
 
@@ -84,13 +96,13 @@ export class NodePool {
     const { fanout, bounds } = this;
     const from = fromNode * 2 * fanout + fromEntry;
     const to = toNode * 2 * fanout + toEntry;
-    copy(bounds, from, to, count);
-    copy(bounds, from + fanout, to + fanout, count);
+    copyFloats(bounds, from, to, count);
+    copyFloats(bounds, from + fanout, to + fanout, count);
     if (this.inner) {
       const innerFrom = fromNode * fanout + fromEntry;
       const innerTo = toNode * fanout + toEntry;
-      copy(this.gaps, innerFrom, innerTo, count);
-      copy(this.children, innerFrom, innerTo, count);
+      copyFloats(this.gaps, innerFrom, innerTo, count);
+      copyInts(this.children, innerFrom, innerTo, count);
     }
   }
 
@@ -149,6 +161,7 @@ export class RangeTree {
   size = 0;
   /** Counts changes, so that an iterator knows when its place is stale. */
   version = 0;
+  readonly query = new Float64Array(6);
   readonly pathNode = new Int32Array(MAX_HEIGHT);
   readonly pathIndex = new Int32Array(MAX_HEIGHT);
 
@@ -240,8 +253,14 @@ export function pathEnd(tree: RangeTree): number {
   return tree.leaves.bounds[tree.pathNode[0]! * 2 * LEAF_FANOUT + LEAF_FANOUT + tree.pathIndex[0]!]!;
 }
 
-// A loop, not copyWithin: for the few entries of a node the call itself would cost more than the copying.
-function copy(array: Float64Array | Int32Array, from: number, to: number, count: number): void {
+// Loops, not copyWithin: for the few entries of a node the call itself would cost more than the copying. One
+// for each kind of array, because code that sees both kinds is compiled to something slower for either.
+function copyFloats(array: Float64Array, from: number, to: number, count: number): void {
+  if (to < from) for (let i = 0; i < count; i++) array[to + i] = array[from + i]!;
+  else for (let i = count - 1; i >= 0; i--) array[to + i] = array[from + i]!;
+}
+
+function copyInts(array: Int32Array, from: number, to: number, count: number): void {
   if (to < from) for (let i = 0; i < count; i++) array[to + i] = array[from + i]!;
   else for (let i = count - 1; i >= 0; i--) array[to + i] = array[from + i]!;
 }

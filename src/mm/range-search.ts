@@ -11,21 +11,29 @@
  * @module
  */
 
-import { lastAtMost, type RangeTree } from './range-nodes.ts';
+import {
+  lastAtMost,
+  QUERY_HIGH,
+  QUERY_LENGTH,
+  QUERY_LOW,
+  QUERY_MASK,
+  QUERY_NEED,
+  QUERY_OFFSET,
+  type RangeTree,
+} from './range-nodes.ts';
 
 /** No place. Keys are never negative. */
 export const NONE = -1;
 
-/** The lowest start, or NONE. `need` >= 1; `offset` in [0, mask]. */
-export function lowestPlace(
-  tree: RangeTree,
-  low: number,
-  high: number,
-  need: number,
-  length: number,
-  mask: number,
-  offset: number,
-): number {
+/** The lowest start for `tree.query`, or NONE. */
+export function lowestPlace(tree: RangeTree): number {
+  const { query } = tree;
+  const low = query[QUERY_LOW]!;
+  const high = query[QUERY_HIGH]!;
+  const need = query[QUERY_NEED]!;
+  const length = query[QUERY_LENGTH]!;
+  const mask = query[QUERY_MASK]!;
+  const offset = query[QUERY_OFFSET]!;
   const { leaves, inners, pathNode, pathIndex, height } = tree;
   const top = height - 1;
   const leafFanout = leaves.fanout;
@@ -108,16 +116,15 @@ export function lowestPlace(
   }
 }
 
-/** The highest start, or NONE. The mirror image of {@link lowestPlace}. */
-export function highestPlace(
-  tree: RangeTree,
-  low: number,
-  high: number,
-  need: number,
-  length: number,
-  mask: number,
-  offset: number,
-): number {
+/** The highest start for `tree.query`, or NONE. The mirror image of {@link lowestPlace}. */
+export function highestPlace(tree: RangeTree): number {
+  const { query } = tree;
+  const low = query[QUERY_LOW]!;
+  const high = query[QUERY_HIGH]!;
+  const need = query[QUERY_NEED]!;
+  const length = query[QUERY_LENGTH]!;
+  const mask = query[QUERY_MASK]!;
+  const offset = query[QUERY_OFFSET]!;
   const { leaves, inners, pathNode, pathIndex, height } = tree;
   const top = height - 1;
   const leafFanout = leaves.fanout;

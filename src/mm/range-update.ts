@@ -29,8 +29,10 @@ export function insertAfterPath(tree: RangeTree, start: number, end: number): vo
     const node = pathNode[level]!;
     const position = pathIndex[level]! + 1;
     if (pool.counts[node]! < pool.fanout) {
+      // Above a split two entries have changed, not one: look at the whole node.
+      const before = level === 0 ? gapBelow(pool, node, position) : UNKNOWN;
       put(pool, node, position, first, last, gap, child);
-      refreshUp(tree, level);
+      refreshUp(tree, level, before, gapsAround(pool, node, position));
       return;
     }
     const right = split(tree, pool, level, node, position);
@@ -55,7 +57,9 @@ export function removeAtPath(tree: RangeTree): void {
   const { pathNode, pathIndex } = tree;
   tree.version++;
   tree.size--;
+  let before = gapsAround(tree.leaves, pathNode[0]!, pathIndex[0]!);
   takeOut(tree.leaves, pathNode[0]!, pathIndex[0]!);
+  let after = gapBelow(tree.leaves, pathNode[0]!, pathIndex[0]!);
   let level = 0;
   for (; level < tree.height - 1; level++) {
     const pool = tree.pool(level);
@@ -67,6 +71,8 @@ export function removeAtPath(tree: RangeTree): void {
     const left = inners.children[parent * inners.fanout + leftAt]!;
     const right = inners.children[parent * inners.fanout + leftAt + 1]!;
     const merged = mergeOrBalance(pool, left, right);
+    before = UNKNOWN;
+    after = 0;
     refreshEntry(tree, level, left, parent, leftAt);
     if (!merged) {
       refreshEntry(tree, level, right, parent, leftAt + 1);
@@ -75,7 +81,7 @@ export function removeAtPath(tree: RangeTree): void {
     }
     takeOut(inners, parent, leftAt + 1);
   }
-  refreshUp(tree, level);
+  refreshUp(tree, level, before, after);
   while (tree.height > 1 && tree.inners.counts[tree.root]! === 1) {
     const only = tree.inners.children[tree.root * tree.inners.fanout]!;
     tree.inners.release(tree.root);
@@ -87,11 +93,14 @@ export function removeAtPath(tree: RangeTree): void {
 /** Moves one edge of the range that the path points at; the new range lies within the old one. */
 export function trimAtPath(tree: RangeTree, start: number, end: number): void {
   const { leaves } = tree;
-  const at = tree.pathNode[0]! * 2 * leaves.fanout + tree.pathIndex[0]!;
+  const leaf = tree.pathNode[0]!;
+  const entry = tree.pathIndex[0]!;
+  const at = leaf * 2 * leaves.fanout + entry;
   tree.version++;
+  const before = gapsAround(leaves, leaf, entry);
   leaves.bounds[at] = start;
   leaves.bounds[at + leaves.fanout] = end;
-  refreshUp(tree, 0);
+  refreshUp(tree, 0, before, gapsAround(leaves, leaf, entry));
 }
 
 /** Cuts [start, end) out of the range that the path points at, which reaches past it on both sides. */
@@ -196,27 +205,61 @@ function mergeOrBalance(pool: NodePool, left: number, right: number): boolean {
   return false;
 }
 
-/** Rewrites a parent's summary of `node`; false where it was right already. */
-function refreshEntry(tree: RangeTree, level: number, node: number, parent: number, entry: number): boolean {
+/** Rewrites a parent's summary of `node`, whose entries have changed in ways not known in detail. */
+function refreshEntry(tree: RangeTree, level: number, node: number, parent: number, entry: number): void {
   const pool = tree.pool(level);
   const { inners } = tree;
   const base = node * 2 * pool.fanout;
-  const first = pool.bounds[base]!;
-  const last = pool.bounds[base + pool.fanout + pool.counts[node]! - 1]!;
-  const gap = pool.largestGap(node);
   const at = parent * 2 * inners.fanout + entry;
-  const gapAt = parent * inners.fanout + entry;
-  if (inners.bounds[at] === first && inners.bounds[at + inners.fanout] === last && inners.gaps[gapAt] === gap)
-    return false;
-  inners.bounds[at] = first;
-  inners.bounds[at + inners.fanout] = last;
-  inners.gaps[gapAt] = gap;
-  return true;
+  inners.bounds[at] = pool.bounds[base]!;
+  inners.bounds[at + inners.fanout] = pool.bounds[base + pool.fanout + pool.counts[node]! - 1]!;
+  inners.gaps[parent * inners.fanout + entry] = pool.largestGap(node);
 }
 
-/** The path's node at `level` has changed: brings the summaries above it up to date, as far as they differ. */
-function refreshUp(tree: RangeTree, level: number): void {
+/** As the largest gap that a change took away: the node's gaps must all be looked at. */
+const UNKNOWN = Number.POSITIVE_INFINITY;
+
+/**
+ * The path's node at `level` has changed: brings the summaries above it up to date, as far as they differ.
+ * `before` and `after` are the largest gaps that the change took away and gave. They nearly always tell the
+ * node's new largest gap; only where the largest itself was taken away must the node be looked through.
+ */
+function refreshUp(tree: RangeTree, level: number, before: number, after: number): void {
+  const { inners, pathNode, pathIndex } = tree;
+  let taken = before;
+  let given = after;
   for (let l = level; l < tree.height - 1; l++) {
-    if (!refreshEntry(tree, l, tree.pathNode[l]!, tree.pathNode[l + 1]!, tree.pathIndex[l + 1]!)) return;
+    const pool = tree.pool(l);
+    const node = pathNode[l]!;
+    const parent = pathNode[l + 1]!;
+    const entry = pathIndex[l + 1]!;
+    const base = node * 2 * pool.fanout;
+    const at = parent * 2 * inners.fanout + entry;
+    const gapAt = parent * inners.fanout + entry;
+    const first = pool.bounds[base]!;
+    const last = pool.bounds[base + pool.fanout + pool.counts[node]! - 1]!;
+    const known = inners.gaps[gapAt]!;
+    let gap = known;
+    if (taken >= known) gap = given >= known && taken !== UNKNOWN ? given : pool.largestGap(node);
+    else if (given > known) gap = given;
+    if (inners.bounds[at] === first && inners.bounds[at + inners.fanout] === last && known === gap) return;
+    taken = gapsAround(inners, parent, entry);
+    inners.bounds[at] = first;
+    inners.bounds[at + inners.fanout] = last;
+    inners.gaps[gapAt] = gap;
+    given = gapsAround(inners, parent, entry);
   }
+}
+
+/** The gap between an entry and the one below it in the same node, 0 where there are not both. */
+function gapBelow(pool: NodePool, node: number, entry: number): number {
+  if (entry <= 0 || entry >= pool.counts[node]!) return 0;
+  const base = node * 2 * pool.fanout + entry;
+  return pool.bounds[base]! - pool.bounds[base + pool.fanout - 1]!;
+}
+
+/** The largest gap that an entry has a part in: below it, above it, inside it. */
+function gapsAround(pool: NodePool, node: number, entry: number): number {
+  const around = Math.max(gapBelow(pool, node, entry), gapBelow(pool, node, entry + 1));
+  return pool.inner ? Math.max(around, pool.gaps[node * pool.fanout + entry]!) : around;
 }

@@ -4,9 +4,9 @@
  * @module
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES, CORE, CORE_STATE, coreWord } from '../../engine/control-layout.ts';
 import { CoreLoop, park } from '../../engine/core-loop.ts';
-import { CHILD_FD } from '../../engine/device-process.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
 import { setThreadName, threadId } from '../../linux/process.ts';
 import type { CoreData, CoreModule, CoreReport } from './child-messages.ts';

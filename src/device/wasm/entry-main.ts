@@ -5,9 +5,9 @@
  * @module
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { CHILD_FD, type RemoteError } from '../../engine/child-protocol.ts';
 import { type PacketFailure, ringDoorbell } from '../../engine/completion.ts';
 import { CONTROL_BYTES } from '../../engine/control-layout.ts';
-import { CHILD_FD, type RemoteError } from '../../engine/device-process.ts';
 import { lose } from '../../engine/loss.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
 import { Supervisor } from '../../engine/supervisor.ts';

@@ -4,8 +4,8 @@
  * @module
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES } from '../../engine/control-layout.ts';
-import { CHILD_FD } from '../../engine/device-process.ts';
 import { lose } from '../../engine/loss.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { Pager } from '../../engine/pager.ts';

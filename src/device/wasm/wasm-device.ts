@@ -10,7 +10,7 @@ import { DeviceProcess } from '../../engine/device-process.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
 import type { LoadedKernel, RingQueue } from '../../engine/ring-queue.ts';
 import type { DeviceLost } from '../../errors.ts';
-import { hex, invalidType, outOfRange, ProgramError } from '../../errors.ts';
+import { hex, invalidType, outOfRange, ProgramError, StateError } from '../../errors.ts';
 import { overlaps, type Range } from '../../mm/address.ts';
 import { type Capabilities, SVM } from '../capabilities.ts';
 import type {
@@ -77,13 +77,16 @@ interface CheckedOptions {
   readonly reserved: readonly ReservedRegion[];
 }
 
-function checkOptions({ cores = 2, window, reserved = [] }: WasmDeviceOptions): CheckedOptions {
+function checkOptions(options: WasmDeviceOptions): CheckedOptions {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
+  const { cores = 2, window = [WASM_WINDOW.start, WASM_WINDOW.end], reserved = [] } = options;
   if (typeof cores !== 'number') throw invalidType('cores', 'a number', cores);
   if (!Number.isInteger(cores) || cores < 1 || cores > MOST_CORES) {
     throw outOfRange('cores', `an integer from 1 to ${MOST_CORES}`, cores);
   }
-  const [low, high] = window ?? [WASM_WINDOW.start, WASM_WINDOW.end];
-  if (typeof low !== 'number' || typeof high !== 'number') throw invalidType('window', 'two numbers', window);
+  if (!Array.isArray(window) || window.length !== 2 || window.some((edge) => typeof edge !== 'number'))
+    throw invalidType('window', 'two numbers, [low, high)', window);
+  const [low, high] = window;
   if (
     !Number.isSafeInteger(low) ||
     !Number.isSafeInteger(high) ||
@@ -98,17 +101,18 @@ function checkOptions({ cores = 2, window, reserved = [] }: WasmDeviceOptions): 
     );
   }
   if (!Array.isArray(reserved)) throw invalidType('reserved', 'an array of { start, end, name }', reserved);
-  for (const region of reserved) {
-    if (
-      !Number.isSafeInteger(region.start) ||
-      !Number.isSafeInteger(region.end) ||
-      region.start >= region.end ||
-      region.start < 0
-    ) {
-      throw outOfRange('reserved', 'ranges with start < end', `[${region.start}, ${region.end})`);
-    }
-  }
-  return { cores, window: { start: low, end: high }, reserved };
+  reserved.forEach((region, i) => checkReserved(`reserved[${i}]`, region));
+  return { cores, window: { start: low, end: high }, reserved: [...reserved] };
+}
+
+function checkReserved(at: string, region: ReservedRegion): void {
+  if (typeof region !== 'object' || region === null) throw invalidType(at, '{ start, end, name }', region);
+  const { start, end, name } = region;
+  if (typeof start !== 'number') throw invalidType(`${at}.start`, 'a number', start);
+  if (typeof end !== 'number') throw invalidType(`${at}.end`, 'a number', end);
+  if (typeof name !== 'string') throw invalidType(`${at}.name`, 'a string', name);
+  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start >= end)
+    throw outOfRange(at, 'a range with 0 <= start < end', `[${start}, ${end})`);
 }
 
 /** A program that is loaded, by the identity of its bytes. */
@@ -194,6 +198,7 @@ export class WasmDevice implements Device {
    */
   async load(source: URL | Uint8Array | ArrayBuffer): Promise<Program> {
     const bytes = await readSource(source);
+    if (this.#ring.closed) throw new StateError('closed', `device '${this.name}' is closed`);
     const known = this.#programs.find((entry) => Buffer.compare(entry.source, bytes) === 0);
     if (known) return known.program;
     const info = inspectModule(bytes);

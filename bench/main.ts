@@ -1,0 +1,75 @@
+/**
+ * `npm run bench`: every benchmark beside its peers in one run, as a table of ratios, and as JSON in
+ * bench/results.json. Words choose groups (`npm run bench -- launch kernels`); `--quick` takes few rounds, to see
+ * that everything runs.
+ *
+ * @module
+ */
+import { writeFileSync } from 'node:fs';
+import { arch, cpus, release } from 'node:os';
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import { allocation } from './alloc.ts';
+import { gapSearch } from './gap-search.ts';
+import { handOver } from './hand-over.ts';
+import { launchLatency } from './launch.ts';
+import { pointerFollowing } from './pointers.ts';
+import type { Row } from './rows.ts';
+import { startup } from './startup.ts';
+
+const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
+  gap: gapSearch,
+  allocation,
+  launch: launchLatency,
+  kernels: pointerFollowing,
+  'hand-over': handOver,
+  start: startup,
+};
+
+const words = process.argv.slice(2);
+const quick = words.includes('--quick');
+const chosen = words.filter((word) => !word.startsWith('--'));
+const unknown = chosen.filter((word) => !(word in groups));
+if (unknown.length > 0) {
+  console.error(`no benchmark is called ${unknown.join(', ')}; there are ${Object.keys(groups).join(', ')}`);
+  process.exit(2);
+}
+
+const rows: Row[] = [];
+for (const [name, run] of Object.entries(groups)) {
+  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  process.stderr.write(pc.dim(`${name} …\n`));
+  rows.push(...(await run(quick)));
+}
+
+const table = new Table({
+  head: ['what', 'ours', 'peer', 'theirs', 'theirs / ours', 'target'],
+  style: {
+    head: pc.isColorSupported ? ['bold'] : [],
+    border: pc.isColorSupported ? ['dim'] : [],
+    compact: true,
+  },
+});
+let group = '';
+for (const row of rows) {
+  if (row.group !== group) table.push([{ colSpan: 6, content: pc.bold(row.group) }]);
+  group = row.group;
+  table.push([
+    row.what,
+    `${row.ours} ${row.unit}`,
+    row.peer ?? '',
+    row.theirs === undefined ? '' : `${row.theirs} ${row.unit}`,
+    row.ratio === undefined ? '' : `${row.ratio}x`,
+    row.target ?? '',
+  ]);
+}
+console.log(table.toString());
+const machine = {
+  node: process.version,
+  arch: arch(),
+  kernel: release(),
+  cpus: cpus().length,
+  model: cpus()[0]?.model,
+};
+const file = new URL('./results.json', import.meta.url);
+writeFileSync(file, `${JSON.stringify({ machine, quick, rows }, null, 2)}\n`);

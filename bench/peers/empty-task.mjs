@@ -1,0 +1,2 @@
+// The task of the piscina peer: as empty as our kernel.
+export default () => {};

@@ -1,0 +1,465 @@
+/**
+ * The live kernel is the oracle: what it says in /proc of the mirror's mappings here and in the device, of the memory
+ * file behind them, and how it answers each system call that goes wrong.
+ */
+import assert from 'node:assert/strict';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import {
+  GiB,
+  KiB,
+  MiB,
+  type Mirror,
+  openMirror,
+  type SvmBuffer,
+  SystemError,
+  UnsupportedError,
+  type WasmDevice,
+  wasmDevice,
+} from 'mirrorspace';
+import { addressOf, viewMemory } from '../../src/ffi/library.ts';
+import { futexWait, futexWake } from '../../src/linux/futex.ts';
+import {
+  addSeals,
+  allocatePages,
+  close,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+  ftruncate,
+  memfdCreate,
+  punchHole,
+  tryFtruncate,
+} from '../../src/linux/memfd.ts';
+import {
+  MADV_DONTDUMP,
+  MAP_ANONYMOUS,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  madvise,
+  mmap,
+  mmapNoReplace,
+  mprotect,
+  munmap,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+  pageSize,
+  residentPages,
+} from '../../src/linux/mmap.ts';
+import {
+  eventfd,
+  Poller,
+  pidfdOpen,
+  readFrom,
+  readMaps,
+  setParentDeathSignal,
+  signalEventfd,
+  threadId,
+  writeTo,
+} from '../../src/linux/process.ts';
+import { FaultReader, openUserfaultfd, registerRange, wakeRange } from '../../src/linux/userfaultfd.ts';
+import { arenaDescriptor, arenaMappings, descriptors, mappings } from '../fixtures/proc.ts';
+
+const NAME = 'oracle';
+const PAGE = 4 * KiB;
+const RW = PROT_READ | PROT_WRITE;
+
+let mirror: Mirror<{ wasm: WasmDevice }>;
+let wasm: WasmDevice;
+before(async () => {
+  mirror = await openMirror({ name: NAME, devices: { wasm: wasmDevice({ cores: 1, window: [GiB, 4 * GiB] }) } });
+  wasm = mirror.devices.wasm;
+});
+after(() => mirror.close());
+
+/** Lends a buffer to the body and frees it afterwards. */
+function withBuffer(size: number, body: (buffer: SvmBuffer) => void): void {
+  const buffer = mirror.alloc(size);
+  try {
+    body(buffer);
+  } finally {
+    buffer[Symbol.dispose]();
+  }
+}
+
+/** Bytes of memory behind the arena, as the file system counts them. */
+const arenaBytes = (): number => fstatSync(arenaDescriptor(NAME)).blocks * 512;
+
+describe('/proc/self/maps', () => {
+  test('shows each buffer as a shared mapping of one memory file, at the offset that is its address', () => {
+    const buffers = [1, PAGE, 5 * MiB + 1].map((size) => mirror.alloc(size));
+    const inode = String(fstatSync(arenaDescriptor(NAME)).ino);
+    assert.deepEqual(
+      arenaMappings(NAME).map(({ start, end, offset, flags, prot, deleted, ...vma }) => ({
+        ...{ start, end, offset, deleted, inode: vma.inode },
+        shared: flags === MAP_SHARED,
+        writable: prot === RW,
+      })),
+      buffers.map(({ address, placement }) => ({
+        ...{ start: address, end: address + placement.size, offset: address, deleted: true, inode },
+        shared: true,
+        writable: true,
+      })),
+    );
+    for (const buffer of buffers) buffer.free();
+    assert.deepEqual(arenaMappings(NAME), []);
+  });
+
+  test('shows the window in the device: the same file, 4 GiB from a base, offset by offset', () => {
+    const window = arenaMappings(NAME, wasm.pid);
+    const inode = String(fstatSync(arenaDescriptor(NAME)).ino);
+    const bases = new Set(window.map(({ start, offset }) => start - offset));
+    assert.equal(bases.size, 1);
+    const [base = 0] = bases;
+    for (const vma of window) assert.deepEqual([vma.inode, vma.flags, vma.prot], [inode, MAP_SHARED, RW]);
+    // [null guard][the device's own memory, private][all the rest, up to 4 GiB]
+    const reach = window.map(({ start, end }) => ({ start: start - base, end: end - base }));
+    assert.equal(reach[0]?.start, 0);
+    assert.equal(reach.at(-1)?.end, 4 * GiB);
+    let at = 0;
+    for (const { start, end } of reach) {
+      const own = mappings(wasm.pid).filter((vma) => vma.start >= base + at && vma.end <= base + start);
+      for (const { flags, inode: file } of own) assert.deepEqual([flags, file], [MAP_PRIVATE, '0']);
+      if (at > 0) assert.ok(wasm.reserved.some((region) => region.start <= at && at < region.end));
+      at = end;
+    }
+    for (const { start, end } of reach.slice(1)) {
+      for (const region of wasm.reserved) assert.ok(region.end <= start || end <= region.start, region.name);
+    }
+  });
+
+  test('shows the same bytes through the memory of both processes', () => {
+    withBuffer(2 * PAGE, (buffer) => {
+      wasm.queue.fill(buffer, new Uint8Array([0xde, 0xad, 0xbe, 0xef])).wait();
+      const [window] = arenaMappings(NAME, wasm.pid);
+      const base = window!.start - window!.offset;
+      const seen = Buffer.alloc(8);
+      for (const path of [`/proc/self/mem ${buffer.address}`, `/proc/${wasm.pid}/mem ${base + buffer.address}`]) {
+        const [file, offset] = path.split(' ') as [string, string];
+        const fd = openSync(file, 'r');
+        try {
+          assert.equal(readSync(fd, seen, 0, 8, Number(offset) + PAGE - 4), 8);
+        } finally {
+          closeSync(fd);
+        }
+        assert.equal(seen.toString('hex'), 'deadbeefdeadbeef', file);
+      }
+    });
+  });
+
+  test('and the file itself holds a byte at the offset that is its address', () => {
+    withBuffer(PAGE, (buffer) => {
+      wasm.queue.fill(buffer.address + 100, 0x77, 1).wait();
+      const byte = Buffer.alloc(1);
+      readSync(arenaDescriptor(NAME), byte, 0, 1, buffer.address + 100);
+      assert.equal(byte[0], 0x77);
+    });
+  });
+});
+
+describe('the memory file', () => {
+  test('costs nothing until it is touched, and freeing gives back what was touched', () => {
+    assert.equal(arenaBytes(), 0);
+    const vast = mirror.alloc(GiB);
+    assert.equal(arenaBytes(), 0);
+    const touched = mirror.alloc(8 * MiB);
+    wasm.queue.fill(touched, 1).wait();
+    assert.ok(arenaBytes() >= 8 * MiB);
+    vast.free();
+    const rest = arenaBytes();
+    assert.ok(rest >= 8 * MiB && rest < 16 * MiB, String(rest));
+    touched.free();
+    assert.equal(arenaBytes(), 0);
+  });
+
+  test('has the memory of a committed buffer before anybody touches it', () => {
+    const buffer = mirror.alloc(3 * MiB, { commit: true });
+    assert.equal(arenaBytes(), 3 * MiB);
+    buffer.free();
+    assert.equal(arenaBytes(), 0);
+  });
+
+  test('reads as zero where a buffer was freed, in a new buffer at the same place', () => {
+    const place = { at: 2 * GiB } as const;
+    const first = mirror.alloc(PAGE, { place });
+    wasm.queue.fill(first, 0xff).wait();
+    first.free();
+    withBuffer(PAGE, () => {});
+    const second = mirror.alloc(PAGE, { place });
+    const target = mirror.alloc(PAGE);
+    wasm.queue.copy(target, second).wait();
+    assert.ok(target.bytes.every((byte) => byte === 0));
+    second.free();
+    target.free();
+  });
+
+  test('cannot be truncated or grown by anybody who holds a descriptor', () => {
+    const fd = arenaDescriptor(NAME);
+    const { size } = fstatSync(fd);
+    assert.ok(size >= 4 * GiB);
+    for (const length of [0, PAGE, size - 1, size + PAGE]) {
+      const refused = { name: 'SystemError', syscall: 'ftruncate', errno: 'EPERM', args: [fd, length] };
+      assert.throws(() => ftruncate(fd, length), refused);
+      assert.throws(() => tryFtruncate(fd, length), refused);
+    }
+    assert.throws(() => addSeals(fd, F_SEAL_SHRINK), { syscall: 'fcntl', errno: 'EPERM' });
+    // A way to it of one's own is no way around the seals.
+    const own = openSync(`/proc/self/fd/${fd}`, 'r+');
+    try {
+      assert.throws(() => ftruncate(own, 0), { errno: 'EPERM' });
+    } finally {
+      closeSync(own);
+    }
+    assert.equal(fstatSync(fd).size, size);
+  });
+
+  test('is not inherited by the programs that this process starts, but for the device', () => {
+    for (const fd of [...descriptors()].filter(([, target]) => target.startsWith('/memfd:')).map(([at]) => at)) {
+      const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
+      assert.ok(Number.parseInt(flags ?? '0', 8) & 0o2000000, `descriptor ${fd}`);
+    }
+    const arena = `/memfd:mirrorspace-${NAME} (deleted)`;
+    assert.equal(statSync(`/proc/${wasm.pid}/fd/3`).ino, fstatSync(arenaDescriptor(NAME)).ino);
+    assert.equal([...descriptors(wasm.pid).values()].filter((target) => target === arena).length, 1);
+  });
+});
+
+describe('mmapNoReplace', () => {
+  const lines = () => mappings().filter(({ start, end }) => start >= GiB && end <= 4 * GiB);
+
+  test('takes a free place, and leaves a taken one as it is', () => {
+    const at = 2 * GiB;
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    assert.equal(mmapNoReplace(at, 2 * PAGE, RW, flags, -1, 0), true);
+    const bytes = new Uint8Array(viewMemory(at, 2 * PAGE)).fill(0x5c);
+    const before = lines();
+    assert.deepEqual(
+      before.map(({ start, end }) => [start, end]),
+      [[at, at + 2 * PAGE]],
+    );
+    for (const [start, length] of [
+      [at, PAGE],
+      [at + PAGE, PAGE],
+      [at - PAGE, 2 * PAGE],
+      [at + PAGE, 64 * PAGE],
+      [at - 64 * PAGE, 128 * PAGE],
+    ] as const) {
+      assert.equal(mmapNoReplace(start, length, PROT_NONE, flags, -1, 0), false);
+      assert.throws(() => mmap(start, length, RW, flags | MAP_FIXED_NOREPLACE, -1, 0), {
+        name: 'SystemError',
+        syscall: 'mmap',
+        errno: 'EEXIST',
+      });
+    }
+    assert.deepEqual(lines(), before);
+    assert.ok(bytes.every((byte) => byte === 0x5c));
+    munmap(at, 2 * PAGE);
+    assert.deepEqual(lines(), []);
+  });
+
+  test('leaves the node binary as it is', () => {
+    const own = mappings().filter(({ name }) => name === process.execPath);
+    assert.ok(own.length > 1);
+    for (const { start, end } of own)
+      assert.equal(mmapNoReplace(start, end - start, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), false);
+    assert.deepEqual(
+      mappings().filter(({ name }) => name === process.execPath),
+      own,
+    );
+  });
+});
+
+describe('a call that the kernel refuses is a SystemError with its name, arguments and errno:', () => {
+  /** A free place, and a descriptor that nobody has. */
+  const [NOWHERE, BAD] = [3 * GiB, 987_654];
+  const limit = Number(/^Max open files +([0-9]+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]);
+  const anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+  const word = new Int32Array(4);
+  const cases: [what: string, call: () => unknown, syscall: string, errno: string, args: unknown[]][] = [
+    ['a name that is too long', () => memfdCreate('x'.repeat(250)), 'memfd_create', 'EINVAL', ['x'.repeat(250)]],
+    ['a length of no file', () => ftruncate(BAD, PAGE), 'ftruncate', 'EBADF', [BAD, PAGE]],
+    ['a negative length', () => ftruncate(arenaDescriptor(NAME), -1), 'ftruncate', 'EINVAL', [NaN, -1]],
+    ['a length that is tried of no file', () => tryFtruncate(BAD, PAGE), 'ftruncate', 'EBADF', [BAD, PAGE]],
+    ['seals of no file', () => addSeals(BAD, F_SEAL_GROW), 'fcntl', 'EBADF', [BAD, 'F_ADD_SEALS', F_SEAL_GROW]],
+    ['a hole in no file', () => punchHole(BAD, 0, PAGE), 'fallocate', 'EBADF', [BAD, 'PUNCH_HOLE', 0, PAGE]],
+    ['pages of no file', () => allocatePages(BAD, 0, PAGE), 'fallocate', 'EBADF', [BAD, 0, PAGE]],
+    ['to close what is not open', () => close(BAD), 'close', 'EBADF', [BAD]],
+    ['to map nothing', () => mmap(0, 0, RW, anonymous, -1, 0), 'mmap', 'EINVAL', [0, 0, RW, anonymous, -1, 0]],
+    ['to map no file', () => mmap(0, PAGE, RW, MAP_SHARED, BAD, 0), 'mmap', 'EBADF', [0, PAGE, RW, 1, BAD, 0]],
+    [
+      'to map all there is',
+      () => mmap(0, 2 ** 52, RW, anonymous, -1, 0),
+      'mmap',
+      'ENOMEM',
+      [0, 2 ** 52, RW, anonymous, -1, 0],
+    ],
+    [
+      'to map exactly in the middle of a page',
+      () => mmapNoReplace(NOWHERE + 1, PAGE, RW, anonymous, -1, 0),
+      'mmap',
+      'EINVAL',
+      [NOWHERE + 1, PAGE, RW, anonymous, -1, 0],
+    ],
+    [
+      'to map no file exactly there',
+      () => mmapNoReplace(NOWHERE, PAGE, RW, MAP_SHARED, BAD, NOWHERE),
+      'mmap',
+      'EBADF',
+      [NOWHERE, PAGE, RW, MAP_SHARED, BAD, NOWHERE],
+    ],
+    [
+      'to map beyond user space',
+      () => mmapNoReplace(2 ** 47, PAGE, RW, anonymous, -1, 0),
+      'mmap',
+      'ENOMEM',
+      [2 ** 47, PAGE, RW, anonymous, -1, 0],
+    ],
+    ['to unmap half a page', () => munmap(NOWHERE + 8, PAGE), 'munmap', 'EINVAL', [NOWHERE + 8, PAGE]],
+    ['to protect nothing', () => mprotect(NOWHERE, PAGE, 0), 'mprotect', 'ENOMEM', [NOWHERE, PAGE, 0]],
+    ['pages of nothing', () => residentPages(NOWHERE, PAGE), 'mincore', 'ENOMEM', [NOWHERE, PAGE]],
+    ['a signal that is none', () => setParentDeathSignal(999), 'prctl', 'EINVAL', ['PR_SET_PDEATHSIG', 999]],
+    ['a process that is none', () => pidfdOpen(-1), 'pidfd_open', 'EINVAL', [-1]],
+    ['a process that has gone', () => pidfdOpen(2 ** 22 + 1), 'pidfd_open', 'ESRCH', [2 ** 22 + 1]],
+    ['the maps of none', () => readMaps(2 ** 22 + 1), 'open', 'ENOENT', [`/proc/${2 ** 22 + 1}/maps`]],
+    ['to signal what is no eventfd', () => signalEventfd(BAD), 'write', 'EBADF', [BAD, 8]],
+    ['to write to what is not open', () => writeTo(BAD, new Uint8Array(3)), 'write', 'EBADF', [BAD, 3]],
+    ['to read what is not open', () => readFrom(BAD, new Uint8Array(3)), 'read', 'EBADF', [BAD, 3]],
+    [
+      'to poll more than one may open',
+      () => new Poller(new Array(limit + 1).fill(0)).wait(0),
+      'poll',
+      'EINVAL',
+      [limit + 1, 0],
+    ],
+    [
+      'to wait on half a word',
+      () => futexWait(addressOf(word) + 2, 0, 0),
+      'futex',
+      'EINVAL',
+      [addressOf(word) + 2, 'FUTEX_WAIT', 0, 0],
+    ],
+    ['to wait on nothing', () => futexWait(NOWHERE, 0, 0), 'futex', 'EFAULT', [NOWHERE, 'FUTEX_WAIT', 0, 0]],
+    ['to wake nothing', () => futexWake(NOWHERE, 1), 'futex', 'EFAULT', [NOWHERE, 'FUTEX_WAKE', 1]],
+    [
+      'to register with no userfaultfd',
+      () => registerRange(BAD, NOWHERE, PAGE, 1n),
+      'ioctl',
+      'EBADF',
+      ['UFFDIO_REGISTER', NOWHERE, PAGE],
+    ],
+    ['to wake by none', () => wakeRange(BAD, NOWHERE, PAGE), 'ioctl', 'EBADF', ['UFFDIO_WAKE', NOWHERE, PAGE]],
+    ['to read faults of none', () => new FaultReader(BAD).read(), 'read', 'EBADF', [BAD, 32 * 16]],
+  ];
+
+  for (const [what, call, syscall, errno, args] of cases)
+    test(`${what} is ${errno}`, () => {
+      const before = descriptors().size;
+      assert.throws(call, (error) => {
+        assert.ok(error instanceof Error);
+        // The tests run from source what the package has built: the class is compared by what it is.
+        const { name, message, ...rest } = error as SystemError;
+        assert.equal(name, 'SystemError', message);
+        const expected = args.map((arg) => (Number.isNaN(arg) ? arenaDescriptor(NAME) : arg));
+        assert.deepEqual(rest, { code: 'ERR_MIRROR_SYSTEM', syscall, errno, args: expected });
+        for (const words of [syscall, errno]) assert.ok(message.includes(words), message);
+        return true;
+      });
+      assert.equal(descriptors().size, before);
+      assert.equal(
+        mappings().some(({ start, end }) => start < NOWHERE + PAGE && NOWHERE < end),
+        false,
+      );
+    });
+
+  test('a userfaultfd with a feature that does not exist is an UnsupportedError, and leaves no descriptor', () => {
+    const before = descriptors().size;
+    assert.throws(
+      () => openUserfaultfd(1n << 60n),
+      (error: UnsupportedError) => {
+        assert.equal(error.name, UnsupportedError.name);
+        assert.equal(error.missing, 'userfaultfd');
+        assert.match(error.message, /0x1000000000000000: EINVAL/);
+        return true;
+      },
+    );
+    assert.equal(descriptors().size, before);
+  });
+});
+
+describe('calls that succeed', () => {
+  test('eventfd and poll agree about a signal, and a full eventfd is no error', () => {
+    const fd = eventfd();
+    const poller = new Poller([fd]);
+    const counter = new BigUint64Array(1);
+    assert.equal(poller.wait(0), 0);
+    assert.equal(readFrom(fd, counter), 0);
+    signalEventfd(fd);
+    signalEventfd(fd);
+    assert.equal(poller.wait(-1), 1);
+    assert.equal(poller.ready(0), true);
+    assert.equal(readFrom(fd, counter), 8);
+    assert.equal(counter[0], 2n);
+    assert.equal(writeTo(fd, new BigUint64Array([2n ** 64n - 2n])), true);
+    signalEventfd(fd);
+    assert.equal(writeTo(fd, new BigUint64Array([1n])), false);
+    close(fd);
+  });
+
+  test('a futex that has another value, or whose time is up, says so', () => {
+    const word = new Int32Array([5]);
+    const address = addressOf(word);
+    assert.equal(futexWait(address, 4, Number.POSITIVE_INFINITY), 'changed');
+    assert.equal(futexWait(address, 5, 1), 'timeout');
+    assert.equal(futexWake(address, 1), 0);
+  });
+
+  test('a pidfd polls only once its process has ended', () => {
+    const fd = pidfdOpen(wasm.pid);
+    assert.equal(new Poller([fd]).wait(0), 0);
+    close(fd);
+  });
+
+  test('a memory file without seals can shrink, and with them no more', () => {
+    const fd = memfdCreate('mirrorspace-test');
+    ftruncate(fd, 4 * PAGE);
+    allocatePages(fd, 0, 4 * PAGE);
+    assert.equal(fstatSync(fd).blocks * 512, 4 * PAGE);
+    punchHole(fd, PAGE, 2 * PAGE);
+    assert.equal(fstatSync(fd).blocks * 512, 2 * PAGE);
+    ftruncate(fd, PAGE);
+    addSeals(fd, F_SEAL_SHRINK);
+    assert.throws(() => ftruncate(fd, 0), { errno: 'EPERM' });
+    ftruncate(fd, 2 * PAGE);
+    assert.equal(fstatSync(fd).size, 2 * PAGE);
+    close(fd);
+  });
+
+  test('protection and residence are what the kernel shows', () => {
+    const at = 3 * GiB;
+    assert.equal(mmap(at, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), at);
+    assert.equal(residentPages(at, 4 * PAGE), 0);
+    new Uint8Array(viewMemory(at + PAGE, PAGE))[7] = 1;
+    assert.equal(residentPages(at, 4 * PAGE), 1);
+    mprotect(at, PAGE, PROT_NONE);
+    assert.deepEqual(
+      mappings()
+        .filter(({ start, end }) => start >= at && end <= at + 4 * PAGE)
+        .map(({ start, end, prot }) => [start, end, prot]),
+      [
+        [at, at + PAGE, PROT_NONE],
+        [at + PAGE, at + 4 * PAGE, RW],
+      ],
+    );
+    assert.equal(madvise(at, 4 * PAGE, MADV_DONTDUMP), true);
+    assert.equal(madvise(at, 4 * PAGE, 12345), false);
+    munmap(at, 4 * PAGE);
+  });
+
+  test('the page size is that of the auxiliary vector, and the thread is this process’s first', () => {
+    const smaps = readFileSync('/proc/self/smaps', 'latin1');
+    assert.equal(pageSize(), Number(/^KernelPageSize: +([0-9]+) kB/m.exec(smaps)?.[1]) * KiB);
+    assert.equal(threadId(), process.pid);
+    assert.equal(readMaps('self').split('\n')[0]?.split(' ')[0], readMaps(process.pid).split(' ')[0]);
+  });
+});

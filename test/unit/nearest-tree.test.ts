@@ -1,0 +1,210 @@
+/**
+ * The demo's kd-tree, searched by pointers in TypeScript. The judge is a brute-force scan: distances must be
+ * equal bit for bit.
+ *
+ * @module
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { check, randomPixels, sampleRows } from '../../examples/nearest/check.ts';
+import {
+  gridLength,
+  kilometres,
+  pixelVector,
+  unitVector,
+  type Vector,
+  worldMap,
+  writeGrid,
+  xOf,
+  yOf,
+} from '../../examples/nearest/globe.ts';
+import {
+  buildTree,
+  HEADER_BYTES,
+  LEFT,
+  NODE_BYTES,
+  openTree,
+  RIGHT,
+  readPointer,
+  toObjects,
+  treeBytes,
+} from '../../examples/nearest/kd-tree.ts';
+import type { Point } from '../../examples/nearest/points.ts';
+import { BruteForce, randomNumbers, TreeSearch } from '../../examples/nearest/search.ts';
+
+const at = (latitude: number, longitude: number): Point => ({ latitude, longitude, label: '' });
+
+/** Any base will do, also one that no 32-bit number holds. */
+function treeOf(points: readonly Point[], address = 0x1234_5678_9000) {
+  const bytes = new Uint8Array(treeBytes(points.length));
+  buildTree(bytes, address, points);
+  return openTree(bytes, address);
+}
+
+const latitude = fc.double({ min: -90, max: 90, noNaN: true });
+const longitude = fc.double({ min: -180, max: 180, noNaN: true });
+const place = fc.tuple(latitude, longitude).map(([lat, lon]) => at(lat, lon));
+/** A coarse lattice, so that equal points and equal distances are common. */
+const latticePlace = fc
+  .tuple(fc.integer({ min: -2, max: 2 }), fc.integer({ min: -4, max: 4 }))
+  .map(([lat, lon]) => at(45 * lat, 45 * lon));
+
+function assertSame(points: readonly Point[], query: Vector): void {
+  const found = new TreeSearch(treeOf(points)).find(query);
+  const judge = new BruteForce(points);
+  const { distance } = judge.find(query);
+  assert.ok(Object.is(found.distance, distance), `${found.distance} is not ${distance}`);
+  assert.ok(Object.is(judge.distance(found.index, ...query), distance), 'the index is of another point');
+}
+
+describe('search', () => {
+  test('the tree and brute force agree on random points', () => {
+    fc.assert(
+      fc.property(fc.array(place, { minLength: 1, maxLength: 200 }), place, (points, query) => {
+        assertSame(points, unitVector(query.latitude, query.longitude));
+      }),
+    );
+  });
+
+  test('the tree and brute force agree where many points and distances are equal', () => {
+    fc.assert(
+      fc.property(fc.array(latticePlace, { minLength: 1, maxLength: 100 }), latticePlace, (points, query) => {
+        assertSame(points, unitVector(query.latitude, query.longitude));
+      }),
+    );
+  });
+
+  test('a tree of one point always answers with it', () => {
+    const search = new TreeSearch(treeOf([at(10, 20)]));
+    assert.equal(search.find(unitVector(-10, -160)).index, 0);
+    assert.deepEqual({ ...search.find(unitVector(10, 20)) }.distance, 0);
+  });
+
+  test('a thousand equal points make a tree that is no deeper than any other', () => {
+    const tree = treeOf(Array.from({ length: 1000 }, () => at(1, 2)));
+    const depth = (node: ReturnType<typeof toObjects> | null): number =>
+      node === null ? 0 : 1 + Math.max(depth(node.left), depth(node.right));
+    assert.equal(depth(toObjects(tree)), 10);
+    assert.equal(new TreeSearch(tree).find(unitVector(1, 2)).distance, 0);
+  });
+
+  test('across the date line is near', () => {
+    const points = [at(0, 179.9), at(0, 170), at(0, -170)];
+    assert.equal(new TreeSearch(treeOf(points)).find(unitVector(0, -179.9)).index, 0);
+  });
+
+  test('at a pole all longitudes are the same place', () => {
+    const points = [at(90, 0), at(80, 100), at(-90, 77)];
+    const search = new TreeSearch(treeOf(points));
+    for (const lon of [-180, -90, 0, 45, 180]) {
+      assert.equal(search.find(unitVector(89.9, lon)).index, 0);
+      assert.equal(search.find(unitVector(-89.9, lon)).index, 2);
+    }
+  });
+});
+
+describe('layout', () => {
+  test('every link is an address inside the tree, and every node is reached once', () => {
+    const points = Array.from({ length: 500 }, (_, i) => at((i * 37) % 90, (i * 101) % 180));
+    const address = 0xffff_ffff_0000;
+    const tree = treeOf(points, address);
+    const seen = new Set<number>();
+    const walk = (node: number): void => {
+      if (node === 0) return;
+      assert.ok(node >= address + HEADER_BYTES && node < address + treeBytes(500));
+      assert.equal((node - address - HEADER_BYTES) % NODE_BYTES, 0);
+      assert.ok(!seen.has(node));
+      seen.add(node);
+      walk(readPointer(tree.words, (node - address) / 4 + LEFT));
+      walk(readPointer(tree.words, (node - address) / 4 + RIGHT));
+    };
+    walk(readPointer(tree.words, 0));
+    assert.equal(seen.size, 500);
+    assert.equal(tree.words[2], 500);
+  });
+
+  test('as objects the tree holds the same points', () => {
+    const points = [at(1, 2), at(-3, 4), at(5, -6), at(7, 8)];
+    const indexes: number[] = [];
+    const walk = (node: ReturnType<typeof toObjects> | null): void => {
+      if (node === null) return;
+      const { latitude, longitude } = points[node.index]!;
+      assert.deepEqual([node.x, node.y, node.z], unitVector(latitude, longitude));
+      indexes.push(node.index);
+      walk(node.left);
+      walk(node.right);
+    };
+    walk(toObjects(treeOf(points)));
+    assert.deepEqual(indexes.sort(), [0, 1, 2, 3]);
+  });
+
+  test('no points, or too little memory, is refused', () => {
+    assert.throws(() => buildTree(new Uint8Array(1024), 4096, []), RangeError);
+    assert.throws(() => buildTree(new Uint8Array(treeBytes(2) - 1), 4096, [at(0, 0), at(1, 1)]), RangeError);
+  });
+});
+
+describe('globe', () => {
+  test('a chord becomes kilometres along the ground', () => {
+    const quarter = new BruteForce([at(90, 0)]).find(unitVector(0, 50)).distance;
+    assert.ok(Math.abs(kilometres(quarter) - 10_007.56) < 0.01);
+    assert.ok(Math.abs(kilometres(4) - 20_015.12) < 0.01);
+    assert.equal(kilometres(0), 0);
+  });
+
+  test('a pixel is where its longitude and latitude say', () => {
+    const map = worldMap(360, 180);
+    const grid = new Float64Array(gridLength(map));
+    writeGrid(map, grid);
+    assert.deepEqual(pixelVector(map, grid, 360 * 30 + 100), unitVector(59.5, -79.5));
+    assert.deepEqual([xOf(map, -79.5), yOf(map, 59.5)], [100.5, 30.5]);
+    assert.equal(xOf(map, 190), xOf(map, -170));
+  });
+});
+
+describe('check', () => {
+  const map = worldMap(40, 20);
+  const grid = new Float64Array(gridLength(map));
+  writeGrid(map, grid);
+  const points = [at(10, 20), at(-40, 170), at(10, 20)];
+  const judge = new BruteForce(points);
+  const all = Array.from({ length: 800 }, (_, pixel) => pixel);
+  const answers = () => {
+    const found = all.map((pixel) => judge.find(pixelVector(map, grid, pixel)));
+    return {
+      distances: Float64Array.from(found, ({ distance }) => distance),
+      indexes: Uint32Array.from(found, ({ index }) => index),
+    };
+  };
+
+  test('right answers pass, and so does another point at the very same distance', () => {
+    const right = answers();
+    assert.deepEqual(check(right, judge, map, grid, all), []);
+    right.indexes = right.indexes.map((index) => (index === 0 ? 2 : index));
+    assert.deepEqual(check(right, judge, map, grid, all), []);
+  });
+
+  test('a distance that is one bit off, a wrong point, and a point that does not exist are found', () => {
+    const wrong = answers();
+    wrong.distances[5]! *= 1 + Number.EPSILON;
+    wrong.indexes[6] = wrong.indexes[6] === 1 ? 0 : 1;
+    wrong.indexes[7] = 0xffff_ffff;
+    assert.deepEqual(
+      check(wrong, judge, map, grid, all).map(({ pixel }) => pixel),
+      [5, 6, 7],
+    );
+  });
+
+  test('the same seed picks the same pixels, all within the map', () => {
+    const pixels = randomPixels(map, 500, randomNumbers(42));
+    assert.deepEqual(pixels, randomPixels(map, 500, randomNumbers(42)));
+    assert.notDeepEqual(pixels, randomPixels(map, 500, randomNumbers(43)));
+    assert.ok(pixels.every((pixel) => Number.isInteger(pixel) && pixel >= 0 && pixel < 800));
+  });
+
+  test('sampled rows are whole, distinct and within the map', () => {
+    assert.equal(new Set(sampleRows(map, 100)).size, 120);
+    assert.deepEqual(sampleRows(map, 1e6), all);
+  });
+});
