@@ -1,13 +1,49 @@
-// Builds the package into dist/: TypeScript to JavaScript and declarations, and nothing else.
+// Builds the package into dist/: declarations by the TypeScript compiler, JavaScript by esbuild. The entry points are
+// bundled (with shared chunks), since a device process starts anew each time and every module costs it a file.
+// Everything is made beside dist/ and put in its place at the end, so that a failed build leaves the old one.
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-rmSync(new URL('../dist', import.meta.url), { recursive: true, force: true });
-const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
-const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-process.exit(status ?? 1);
+const made = mkdtempSync(`${root}.dist-`);
+const tsc = `${root}node_modules/typescript/bin/tsc`;
+
+try {
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', made], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exitCode = status ?? 1;
+  else {
+    await build({
+      absWorkingDir: root,
+      entryPoints: [
+        'src/index.ts',
+        'src/mm/index.ts',
+        'src/device/index.ts',
+        'src/device/wasm/entry-main.ts',
+        'src/device/wasm/entry-core.ts',
+        'src/device/wasm/entry-pager.ts',
+      ],
+      outbase: 'src',
+      outdir: made,
+      chunkNames: 'chunks/[name]-[hash]',
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      sourcemap: true,
+      external: ['koffi'],
+      logLevel: 'warning',
+    });
+    const old = `${made}-old`;
+    if (existsSync(`${root}dist`)) renameSync(`${root}dist`, old);
+    renameSync(made, `${root}dist`);
+    rmSync(old, { recursive: true, force: true });
+  }
+} finally {
+  rmSync(made, { recursive: true, force: true });
+}

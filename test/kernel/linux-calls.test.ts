@@ -226,7 +226,7 @@ describe('the memory file', () => {
 });
 
 describe('mmapNoReplace', () => {
-  const lines = () => mappings().filter(({ start, end }) => start >= GiB && end <= 4 * GiB);
+  const lines = () => mappings().filter(({ start, end }) => start >= 2 * GiB && end <= 4 * GiB);
 
   test('takes a free place, and leaves a taken one as it is', () => {
     const at = 2 * GiB;
@@ -273,7 +273,6 @@ describe('mmapNoReplace', () => {
 describe('a call that the kernel refuses is a SystemError with its name, arguments and errno:', () => {
   /** A free place, and a descriptor that nobody has. */
   const [NOWHERE, BAD] = [3 * GiB, 987_654];
-  const limit = Number(/^Max open files +([0-9]+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]);
   const anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
   const word = new Int32Array(4);
   const cases: [what: string, call: () => unknown, syscall: string, errno: string, args: unknown[]][] = [
@@ -326,13 +325,6 @@ describe('a call that the kernel refuses is a SystemError with its name, argumen
     ['to write to what is not open', () => writeTo(BAD, new Uint8Array(3)), 'write', 'EBADF', [BAD, 3]],
     ['to read what is not open', () => readFrom(BAD, new Uint8Array(3)), 'read', 'EBADF', [BAD, 3]],
     [
-      'to poll more than one may open',
-      () => new Poller(new Array(limit + 1).fill(0)).wait(0),
-      'poll',
-      'EINVAL',
-      [limit + 1, 0],
-    ],
-    [
       'to wait on half a word',
       () => futexWait(addressOf(word) + 2, 0, 0),
       'futex',
@@ -371,6 +363,13 @@ describe('a call that the kernel refuses is a SystemError with its name, argumen
         false,
       );
     });
+
+  test('to poll more descriptors than a process may have open is EINVAL', (t) => {
+    const limit = Number(/^Max open files +([0-9]+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]);
+    if (!(limit < 2 ** 22)) return t.skip('there is no such limit here that a list could exceed');
+    const poller = new Poller(new Array(limit + 1).fill(0));
+    assert.throws(() => poller.wait(0), { syscall: 'poll', errno: 'EINVAL', args: [limit + 1, 0] });
+  });
 
   test('a userfaultfd with a feature that does not exist is an UnsupportedError, and leaves no descriptor', () => {
     const before = descriptors().size;

@@ -58,7 +58,9 @@ test('every reason of a ProgramError is in docs/errors.md, and no other', () => 
     // What the device's process sends is chosen between these.
     ...union('const reason = error instanceof WebAssembly.CompileError'),
   ];
-  const other = [...source.matchAll(/new ProgramError\(\s*([^'\s][^,]*)/g)].map(([, expression]) => expression);
+  const other = [...source.matchAll(/new ProgramError\(\s*([^'\s][^,]*)/g)].map(
+    ([, expression]) => expression,
+  );
   assert.deepEqual(other, ['error.reason'], 'reasons that are no literals');
   assert.deepEqual(rows('ProgramError').sort(), [...new Set(reasons)].sort());
 });
@@ -87,7 +89,9 @@ test('every thing that an UnsupportedError calls missing is in docs/errors.md', 
 });
 
 test('every reason for which a device gives itself up is in docs/errors.md', () => {
-  const said = [...source.matchAll(/\blose\(\s*(?:control,\s*)?(['`])(.*?)\1,?\s*\)/gs)].map(([, , text]) => text!);
+  const said = [...source.matchAll(/\blose\(\s*(?:control,\s*)?(['`])(.*?)\1,?\s*\)/gs)].map(
+    ([, , text]) => text!,
+  );
   assert.ok(said.length > 5);
   const listed = rows('DeviceLost');
   const plain = (text: string) => text.replace(/\$\{[^}]*\}/g, 'N');

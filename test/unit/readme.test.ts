@@ -56,7 +56,8 @@ test('the kernel compiles with the command of the README, and the example prints
 test('the example is well typed against the built declarations', () => {
   writeFileSync(join(folder, 'typed.ts'), codeBlock('example.ts'));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const flags = '--ignoreConfig --noEmit --strict --skipLibCheck --target es2023 --module nodenext --types node';
+  const flags =
+    '--ignoreConfig --noEmit --strict --skipLibCheck --target es2023 --module nodenext --types node';
   runNode(tsc, ...flags.split(' '), 'typed.ts');
 });
 
@@ -66,14 +67,22 @@ test('every npm command of the documents is there', () => {
   };
   for (const file of ['README.md', 'CONTRIBUTING.md']) {
     const text = readFileSync(join(root, file), 'utf8');
-    const named = [...text.matchAll(/\bnpm (?:run ([\w-]+)|(start|test)\b)/g)].map(([, run, own]) => run ?? own!);
+    const named = [...text.matchAll(/\bnpm (?:run ([\w-]+)|(start|test)\b)/g)].map(
+      ([, run, own]) => run ?? own!,
+    );
     assert.ok(named.includes('test'), `${file} names npm test`);
     for (const name of named) assert.ok(Object.hasOwn(scripts, name), `${file}: npm run ${name}`);
   }
 });
 
 test('every file that the documents link to is there', () => {
-  const documents = ['README.md', 'CONTRIBUTING.md', 'docs/how-it-works.md', 'docs/errors.md', 'docs/limits.md'];
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'docs/how-it-works.md',
+    'docs/errors.md',
+    'docs/limits.md',
+  ];
   for (const file of documents) {
     const text = readFileSync(join(root, file), 'utf8');
     for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
