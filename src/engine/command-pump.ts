@@ -117,10 +117,9 @@ export class CommandPump {
 
   /** Calls back when the commands that are pending now have ended; at once where there are none. */
   whenDrained(callback: () => void): void {
-    this.pump();
-    const left = new Set(this.#rings.flatMap((ring) => ring.commands()));
-    if (left.size === 0) callback();
-    else this.#drained.push({ left, callback });
+    if (this.pending > 0) this.pump();
+    if (this.pending === 0) callback();
+    else this.#drained.push({ left: new Set(this.#rings.flatMap((ring) => ring.commands())), callback });
   }
 
   /** Blocks this thread until the command has ended; false where `timeout` milliseconds were not enough. */

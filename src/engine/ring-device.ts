@@ -17,6 +17,8 @@ import { MapLogWriter } from './map-log.ts';
 import { Ring } from './ring.ts';
 import { type QueueHost, RingQueue } from './ring-queue.ts';
 
+const ACKNOWLEDGED = (): boolean => true;
+
 /** One life of the device's process. */
 interface Session {
   readonly process: DeviceProcess;
@@ -225,12 +227,12 @@ export class RingDevice implements QueueHost, MirrorPort {
 
   unmapped(range: Range): () => boolean {
     const log = this.#log();
-    if (!log) return () => true;
+    if (!log) return ACKNOWLEDGED;
     const head = log.append(MAP_ENTRY.UNMAP, range);
     const session = this.#session;
     if (log.lagging) session?.process.kick();
     // No kernel runs, so no fault is being answered; and the pager reads the log in order before it answers the next.
-    if (session && session.pump.pending === 0) return () => true;
+    if (session && session.pump.pending === 0) return ACKNOWLEDGED;
     return () => this.#log() !== log || log.applied(head);
   }
 

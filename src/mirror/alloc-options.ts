@@ -83,37 +83,46 @@ export function checkAllocOptions(
   if (!Number.isSafeInteger(guardPages) || guardPages < 0 || guardPages > 2 ** 20) {
     throw outOfRange('guard', 'a number of pages from 0 to 2^20', guard);
   }
-  if (devices !== undefined && !Array.isArray(devices))
-    throw invalidType('devices', 'an array of device names', devices);
-  if (access !== undefined) checkAccess(access, deviceNames);
-  const accessOf = (device: string): Access => {
-    if (devices !== undefined && !devices.includes(device)) return 'none';
-    return access && Object.hasOwn(access, device) ? access[device]! : 'write';
-  };
-  const granted = deviceNames.map(accessOf);
-  const reached =
-    devices === undefined && access === undefined
-      ? undefined
-      : deviceNames.filter((_, i) => granted[i] !== 'none');
-  // A name that is no device's must reach placement's check, which lists the known ones.
-  const unknown = devices?.some((device) => !deviceNames.includes(device)) ?? false;
+  const reach = checkReach(devices, access, deviceNames);
   return {
     name,
-    request: {
-      size,
-      align,
-      guard: guardPages * pageSize,
-      topdown,
-      place,
-      devices: unknown ? devices : reached,
-    },
-    access: granted,
+    request: { size, align, guard: guardPages * pageSize, topdown, place, devices: reach.devices },
+    access: reach.access,
     commit,
     hugePages,
   };
 }
 
-function checkAccess(access: unknown, deviceNames: readonly string[]): void {
+interface Reach {
+  /** For placement: the devices that must reach the buffer; undefined for all. */
+  readonly devices: readonly string[] | undefined;
+  readonly access: readonly Access[];
+}
+
+/** Who may do what by default, made once per list of devices. */
+const everything = new WeakMap<readonly string[], Reach>();
+
+function checkReach(devices: unknown, access: unknown, deviceNames: readonly string[]): Reach {
+  if (devices === undefined && access === undefined) {
+    let all = everything.get(deviceNames);
+    if (!all) {
+      all = { devices: undefined, access: deviceNames.map(() => 'write') };
+      everything.set(deviceNames, all);
+    }
+    return all;
+  }
+  if (devices !== undefined && !Array.isArray(devices))
+    throw invalidType('devices', 'an array of device names', devices);
+  const granted = access === undefined ? {} : checkAccess(access, deviceNames);
+  const accessOf = (device: string): Access =>
+    devices?.includes(device) === false ? 'none' : (granted[device] ?? 'write');
+  const list = deviceNames.map(accessOf);
+  // A name that is no device's must reach placement's check, which lists the known ones.
+  const unknown = devices?.some((device) => !deviceNames.includes(device)) ?? false;
+  return { devices: unknown ? devices : deviceNames.filter((_, i) => list[i] !== 'none'), access: list };
+}
+
+function checkAccess(access: unknown, deviceNames: readonly string[]): Readonly<Record<string, Access>> {
   if (typeof access !== 'object' || access === null)
     throw invalidType('access', 'an object of device names', access);
   for (const [device, value] of Object.entries(access)) {
@@ -128,4 +137,5 @@ function checkAccess(access: unknown, deviceNames: readonly string[]): void {
       throw outOfRange(`access.${device}`, "'write', 'read' or 'none'", value);
     }
   }
+  return access as Readonly<Record<string, Access>>;
 }

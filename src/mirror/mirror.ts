@@ -243,11 +243,11 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const effect = (): void => {
       if (--users === 0) this.#takeAway(buffer, view);
     };
-    this.#attached.forEach(({ port }, i) => {
-      if (buffer.access[i] === 'none') return;
+    for (let i = 0; i < this.#attached.length; i++) {
+      if (buffer.access[i] === 'none') continue;
       users++;
-      port.drained(effect);
-    });
+      this.#attached[i]!.port.drained(effect);
+    }
     effect();
   }
 
@@ -256,10 +256,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const { address, size, guard } = buffer.placement;
     const range: Range = { start: address, end: address + size };
     this.#memory.retire(address, size, view);
-    const questions = this.#attached
-      .filter((_, i) => buffer.access[i] !== 'none')
-      .map(({ port }) => port.unmapped(range))
-      .filter((acknowledged) => !acknowledged());
+    const questions: (() => boolean)[] = [];
+    for (let i = 0; i < this.#attached.length; i++) {
+      if (buffer.access[i] === 'none') continue;
+      const acknowledged = this.#attached[i]!.port.unmapped(range);
+      if (!acknowledged()) questions.push(acknowledged);
+    }
     this.#memory.discard(address, size);
     if (!view && questions.length === 0) {
       this.#space.remove(address);

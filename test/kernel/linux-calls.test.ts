@@ -12,7 +12,7 @@ import {
   type Mirror,
   openMirror,
   type SvmBuffer,
-  SystemError,
+  type SystemError,
   UnsupportedError,
   type WasmDevice,
   wasmDevice,
@@ -68,7 +68,10 @@ const RW = PROT_READ | PROT_WRITE;
 let mirror: Mirror<{ wasm: WasmDevice }>;
 let wasm: WasmDevice;
 before(async () => {
-  mirror = await openMirror({ name: NAME, devices: { wasm: wasmDevice({ cores: 1, window: [GiB, 4 * GiB] }) } });
+  mirror = await openMirror({
+    name: NAME,
+    devices: { wasm: wasmDevice({ cores: 1, window: [GiB, 4 * GiB] }) },
+  });
   wasm = mirror.devices.wasm;
 });
 after(() => mirror.close());
@@ -135,7 +138,10 @@ describe('/proc/self/maps', () => {
       const [window] = arenaMappings(NAME, wasm.pid);
       const base = window!.start - window!.offset;
       const seen = Buffer.alloc(8);
-      for (const path of [`/proc/self/mem ${buffer.address}`, `/proc/${wasm.pid}/mem ${base + buffer.address}`]) {
+      for (const path of [
+        `/proc/self/mem ${buffer.address}`,
+        `/proc/${wasm.pid}/mem ${base + buffer.address}`,
+      ]) {
         const [file, offset] = path.split(' ') as [string, string];
         const fd = openSync(file, 'r');
         try {
@@ -215,7 +221,9 @@ describe('the memory file', () => {
   });
 
   test('is not inherited by the programs that this process starts, but for the device', () => {
-    for (const fd of [...descriptors()].filter(([, target]) => target.startsWith('/memfd:')).map(([at]) => at)) {
+    for (const fd of [...descriptors()]
+      .filter(([, target]) => target.startsWith('/memfd:'))
+      .map(([at]) => at)) {
       const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
       assert.ok(Number.parseInt(flags ?? '0', 8) & 0o2000000, `descriptor ${fd}`);
     }
@@ -276,16 +284,40 @@ describe('a call that the kernel refuses is a SystemError with its name, argumen
   const anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
   const word = new Int32Array(4);
   const cases: [what: string, call: () => unknown, syscall: string, errno: string, args: unknown[]][] = [
-    ['a name that is too long', () => memfdCreate('x'.repeat(250)), 'memfd_create', 'EINVAL', ['x'.repeat(250)]],
+    [
+      'a name that is too long',
+      () => memfdCreate('x'.repeat(250)),
+      'memfd_create',
+      'EINVAL',
+      ['x'.repeat(250)],
+    ],
     ['a length of no file', () => ftruncate(BAD, PAGE), 'ftruncate', 'EBADF', [BAD, PAGE]],
     ['a negative length', () => ftruncate(arenaDescriptor(NAME), -1), 'ftruncate', 'EINVAL', [NaN, -1]],
     ['a length that is tried of no file', () => tryFtruncate(BAD, PAGE), 'ftruncate', 'EBADF', [BAD, PAGE]],
-    ['seals of no file', () => addSeals(BAD, F_SEAL_GROW), 'fcntl', 'EBADF', [BAD, 'F_ADD_SEALS', F_SEAL_GROW]],
+    [
+      'seals of no file',
+      () => addSeals(BAD, F_SEAL_GROW),
+      'fcntl',
+      'EBADF',
+      [BAD, 'F_ADD_SEALS', F_SEAL_GROW],
+    ],
     ['a hole in no file', () => punchHole(BAD, 0, PAGE), 'fallocate', 'EBADF', [BAD, 'PUNCH_HOLE', 0, PAGE]],
     ['pages of no file', () => allocatePages(BAD, 0, PAGE), 'fallocate', 'EBADF', [BAD, 0, PAGE]],
     ['to close what is not open', () => close(BAD), 'close', 'EBADF', [BAD]],
-    ['to map nothing', () => mmap(0, 0, RW, anonymous, -1, 0), 'mmap', 'EINVAL', [0, 0, RW, anonymous, -1, 0]],
-    ['to map no file', () => mmap(0, PAGE, RW, MAP_SHARED, BAD, 0), 'mmap', 'EBADF', [0, PAGE, RW, 1, BAD, 0]],
+    [
+      'to map nothing',
+      () => mmap(0, 0, RW, anonymous, -1, 0),
+      'mmap',
+      'EINVAL',
+      [0, 0, RW, anonymous, -1, 0],
+    ],
+    [
+      'to map no file',
+      () => mmap(0, PAGE, RW, MAP_SHARED, BAD, 0),
+      'mmap',
+      'EBADF',
+      [0, PAGE, RW, 1, BAD, 0],
+    ],
     [
       'to map all there is',
       () => mmap(0, 2 ** 52, RW, anonymous, -1, 0),
@@ -340,7 +372,13 @@ describe('a call that the kernel refuses is a SystemError with its name, argumen
       'EBADF',
       ['UFFDIO_REGISTER', NOWHERE, PAGE],
     ],
-    ['to wake by none', () => wakeRange(BAD, NOWHERE, PAGE), 'ioctl', 'EBADF', ['UFFDIO_WAKE', NOWHERE, PAGE]],
+    [
+      'to wake by none',
+      () => wakeRange(BAD, NOWHERE, PAGE),
+      'ioctl',
+      'EBADF',
+      ['UFFDIO_WAKE', NOWHERE, PAGE],
+    ],
     ['to read faults of none', () => new FaultReader(BAD).read(), 'read', 'EBADF', [BAD, 32 * 16]],
   ];
 

@@ -217,11 +217,7 @@ describe('wasmDevice refuses', () => {
     ['of a number', () => device({ reserved: [region, 5] }), kind('reserved[1]', '5')],
     ['without an end', () => device({ reserved: [{ start: 0, name: 'x' }] }), kind('reserved[0].end')],
     ['without a name', () => device({ reserved: [{ start: 0, end: 1 }] }), kind('reserved[0].name')],
-    [
-      'of strings',
-      () => device({ reserved: [{ ...region, start: '0' }] }),
-      kind('reserved[0].start', '"0"'),
-    ],
+    ['of strings', () => device({ reserved: [{ ...region, start: '0' }] }), kind('reserved[0].start', '"0"')],
     ['of nothing', () => device({ reserved: [{ ...region, end: region.start }] }), value('reserved[0]')],
     ['from a fraction', () => device({ reserved: [{ ...region, start: 0.5 }] }), value('0.5')],
     ['from below zero', () => device({ reserved: [{ ...region, start: -4096 }] }), value('-4096')],
@@ -452,7 +448,8 @@ describe('queue.launch refuses', () => {
     ['with a signal that is none', () => counting({ signal: {} }), kind('signal', 'Object')],
     [
       'whose signal has been aborted',
-      () => counting({ signal: AbortSignal.abort(Object.assign(new Error('enough'), { code: 'ERR_ENOUGH' })) }),
+      () =>
+        counting({ signal: AbortSignal.abort(Object.assign(new Error('enough'), { code: 'ERR_ENOUGH' })) }),
       { name: 'Error', code: 'ERR_ENOUGH', says: ['enough'] },
     ],
   ]);
@@ -514,11 +511,7 @@ describe('queue.launch refuses', () => {
       () => counting({ args: [{ address: Number.NaN, size: 1 }] }),
       value('args[0]', 'NaN'),
     ],
-    [
-      'to an object of no size',
-      () => counting({ args: [{ address: tree.address }] }),
-      value('args[0]'),
-    ],
+    ['to an object of no size', () => counting({ args: [{ address: tree.address }] }), value('args[0]')],
     [
       'to an object of less than nothing',
       () => counting({ args: [{ address: tree.address, size: -1 }] }),

@@ -70,7 +70,10 @@ const guardOf = ({ placement }: SvmBuffer): Range => ({
 });
 
 /** All that is taken, as the kernel sees it, and what only the mirror and its device know: guards, reserved regions. */
-function taken(live: readonly SvmBuffer[] = mirror.buffers(), reserved: readonly Range[] = [FIRMWARE]): Range[] {
+function taken(
+  live: readonly SvmBuffer[] = mirror.buffers(),
+  reserved: readonly Range[] = [FIRMWARE],
+): Range[] {
   const all = [...mappings(), ...reserved, ...live.map(guardOf)];
   return all.filter(({ start, end }) => start < end).sort((a, b) => a.start - b.start);
 }
@@ -270,7 +273,9 @@ describe('a window that is nearly full', () => {
         keep(mirror.alloc(600 * MiB, { ...fill, place: { at: 2 * GiB + 40 * MiB } }));
         keep(mirror.alloc(400 * MiB, { ...fill, place: { at: 3 * GiB + 300 * MiB } }));
         const free = holes(taken());
-        const largest = free.reduce((best, hole) => (hole.end - hole.start > best.end - best.start ? hole : best));
+        const largest = free.reduce((best, hole) =>
+          hole.end - hole.start > best.end - best.start ? hole : best,
+        );
 
         const refusal = refusalOf(() => mirror.alloc(700 * MiB, { guard }));
         assert.equal(refusal.reason, 'fragmented');
@@ -369,7 +374,10 @@ describe('what lies in the low 4 GiB already', () => {
   test('is a reserved region of the device where it is no mapping of the host', () => {
     for (const { start, name } of whole.devices.wasm.reserved) {
       const refusal = refusalOf(() => whole.alloc(PAGE, { place: { at: start } }));
-      assert.ok(refusal.blockers.some((each) => each.name === name && each.owner === 'wasm'), name);
+      assert.ok(
+        refusal.blockers.some((each) => each.name === name && each.owner === 'wasm'),
+        name,
+      );
     }
   });
 });
@@ -439,8 +447,7 @@ test('random allocations and frees go where a model says, and change no mapping 
   // V8's own mappings come and go; files, and all that lies in the window, must stay as they are.
   const others = () =>
     mappings().filter(
-      (vma) =>
-        !vma.name.startsWith('/memfd:mirrorspace-') && (vma.kind === 'file' || overlaps(vma, WINDOW)),
+      (vma) => !vma.name.startsWith('/memfd:mirrorspace-') && (vma.kind === 'file' || overlaps(vma, WINDOW)),
     );
   const openBefore = descriptors().size;
   const before = others();
@@ -576,7 +583,9 @@ describe('mirror.query', () => {
 describe('mirror.occupants', () => {
   test('lists mappings, reserved regions and buffers, each with owner and extent, by start', () => {
     withBuffers((keep) => {
-      const buffer = keep(mirror.alloc(5000, { name: 'listed', guard: 2, place: { at: 3 * GiB - 4 * PAGE } }));
+      const buffer = keep(
+        mirror.alloc(5000, { name: 'listed', guard: 2, place: { at: 3 * GiB - 4 * PAGE } }),
+      );
       const checkAndUnmap = foreignMapping(2 * GiB, PAGE, 9);
       try {
         const { start, end, name } = FIRMWARE;

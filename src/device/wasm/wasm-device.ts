@@ -101,7 +101,7 @@ function checkOptions(options: WasmDeviceOptions): CheckedOptions {
     );
   }
   if (!Array.isArray(reserved)) throw invalidType('reserved', 'an array of { start, end, name }', reserved);
-  reserved.forEach((region, i) => checkReserved(`reserved[${i}]`, region));
+  for (const [i, region] of reserved.entries()) checkReserved(`reserved[${i}]`, region);
   return { cores, window: { start: low, end: high }, reserved: [...reserved] };
 }
 

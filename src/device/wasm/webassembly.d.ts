@@ -2,6 +2,8 @@
  * The part of the WebAssembly JavaScript interface that this package uses. TypeScript declares it only together with
  * the whole browser (lib.dom), whose globals have no place in a Node library. From the "WebAssembly JavaScript
  * Interface" specification.
+ *
+ * @module
  */
 declare namespace WebAssembly {
   class CompileError extends Error {}
