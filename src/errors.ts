@@ -124,11 +124,13 @@ export class DeviceFault extends MirrorError {
   constructor(d: DeviceFaultDetails) {
     const who = `kernel '${d.kernel}' on ${d.device} core ${d.core}`;
     const where = d.address === undefined ? '' : ` at ${hex(d.address)}`;
+    const how =
+      d.access ?? (d.address === undefined ? `${d.detail ?? 'access'} (address unknown)` : 'access');
     const near = d.nearest ? `, ${d.nearest.relation}` : '';
     const text =
       d.reason === 'trap'
         ? `${who} trapped: ${d.detail ?? 'unknown reason'}${where}${near}`
-        : `${who} faulted: ${d.access ?? 'access'}${where}${near}${
+        : `${who} faulted: ${how}${where}${near}${
             d.reason === 'read-only' ? ' (read-only for this device)' : ''
           }`;
     super('ERR_MIRROR_DEVICE_FAULT', text, d.address === undefined ? {} : { errno: 'EFAULT' });

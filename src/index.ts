@@ -24,7 +24,12 @@ export type {
   Queue,
   ReservedRegion,
 } from './device/device.ts';
-export { type WasmDevice, type WasmDeviceOptions, wasmDevice } from './device/wasm/wasm-device.ts';
+export {
+  type FaultMode,
+  type WasmDevice,
+  type WasmDeviceOptions,
+  wasmDevice,
+} from './device/wasm/wasm-device.ts';
 export * from './errors.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
 export type { AddressInfo, DeviceRecord, Mirror } from './mirror/mirror.ts';

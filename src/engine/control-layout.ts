@@ -84,8 +84,8 @@ export const CORE_STATE = {
 
 export const FAULT_REASON = { UNMAPPED: 1, READ_ONLY: 2 } as const;
 
-/** Kinds of entries in the log of maps. */
-export const MAP_ENTRY = { MAP_WRITE: 1, MAP_READ: 2, UNMAP: 3 } as const;
+/** Kinds of entries in the log of maps; UNMAP_IN_USE where commands were running, whose stores may come late. */
+export const MAP_ENTRY = { MAP_WRITE: 1, MAP_READ: 2, UNMAP: 3, UNMAP_IN_USE: 4 } as const;
 
 /** Words of a queue's header. */
 export const QUEUE = {

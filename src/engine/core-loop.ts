@@ -39,6 +39,8 @@ export interface CoreProgram {
   kernel(id: number): CoreKernel | undefined;
   /** Called whenever the core has nothing to run: the place to take in new programs. */
   idle(): void;
+  /** Called before a packet's first chunk on this core, when all that the host did before the launch is visible. */
+  enter(): void;
 }
 
 /** How long a core spins before it sleeps, in milliseconds: about what a futex wake-up costs on an idle machine. */
@@ -121,6 +123,7 @@ export class CoreLoop {
       this.#completer.finish(queue, index, 1);
       return true;
     }
+    this.#program.enter();
     const kernel = this.#program.kernel(i32[word + SLOT.KERNEL]!);
     const args = this.#arguments(byte, i32[word + SLOT.ARGUMENTS]!);
     const items = f64[byte / 8 + SLOT_F64.ITEMS]!;
@@ -156,11 +159,7 @@ export class CoreLoop {
     try {
       kernel(begin, end, ...args);
     } catch (error) {
-      failure = {
-        reason: 'trap',
-        core: this.#core,
-        detail: error instanceof Error ? error.message : String(error),
-      };
+      failure = failureOf(error, this.#core);
     }
     const was = Atomics.compareExchange(i32, this.#block + CORE.STATE, CORE_STATE.RUNNING, CORE_STATE.IDLE);
     if (was !== CORE_STATE.RUNNING) park();
@@ -185,4 +184,10 @@ export class CoreLoop {
 export function park(): never {
   const never = new Int32Array(new SharedArrayBuffer(4));
   for (;;) Atomics.wait(never, 0, 0);
+}
+
+/** V8 reports an access that the memory's protection forbids, or beyond 4 GiB, as a trap without an address. */
+function failureOf(error: unknown, core: number): PacketFailure {
+  const detail = error instanceof Error ? error.message : String(error);
+  return { reason: /^memory access out of bounds/.test(detail) ? 'unmapped' : 'trap', core, detail };
 }

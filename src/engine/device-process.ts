@@ -32,6 +32,7 @@ export interface DeviceProcessOptions {
 export class DeviceProcess {
   readonly control: SharedMemory;
   readonly pid: number;
+  #ready: unknown;
   onWake: () => void = () => {};
   onLost: (lost: DeviceLost) => void = () => {};
   readonly #name: string;
@@ -106,12 +107,22 @@ export class DeviceProcess {
     }
     const device = new DeviceProcess(options.name, control, child, child.pid, kick);
     try {
-      await device.request({ type: 'init', name: options.name, cores: options.cores, ...options.init });
+      device.#ready = await device.request({
+        type: 'init',
+        name: options.name,
+        cores: options.cores,
+        ...options.init,
+      });
       return device;
     } catch (error) {
       await device.close();
       throw error;
     }
+  }
+
+  /** What the process said when it was ready. */
+  get ready(): unknown {
+    return this.#ready;
   }
 
   /** Asks the process something; keeps this process alive until it has answered. */

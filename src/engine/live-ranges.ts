@@ -28,7 +28,7 @@ export class LiveRanges {
 
   /** Takes in one entry of the log. */
   apply(kind: number, start: Address, end: Address): void {
-    if (kind === MAP_ENTRY.UNMAP) {
+    if (kind === MAP_ENTRY.UNMAP || kind === MAP_ENTRY.UNMAP_IN_USE) {
       this.#tree.remove(start, end);
       this.#byStart.delete(start);
       return;

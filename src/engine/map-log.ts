@@ -23,6 +23,7 @@ const LOG_BYTES_LIMITED = HEADER_BYTES + 2 ** 20 * ENTRY_BYTES;
 
 const HEAD = 0;
 const APPLIED = 16;
+const LOCK = 32;
 
 /** How many entries the reader may fall behind before it is worth waking. */
 const LAG_WORTH_A_NUDGE = 8192;
@@ -128,23 +129,31 @@ export class MapLogWriter {
 export class MapLogReader {
   readonly #header: SharedMemory;
   readonly #segment: Segment;
-  #applied = 0;
 
   constructor(fd: number, segments: number) {
     this.#header = SharedMemory.map(fd, 0, HEADER_BYTES);
     this.#segment = new Segment(fd, segments);
   }
 
-  /** Calls `apply` for every new entry, in order, then says that they are applied. */
+  /**
+   * Calls `apply` for every new entry, in order, then says that they are applied. Threads of a device may share the
+   * work: one at a time applies, and all return with everything applied that was logged when they came.
+   */
   catchUp(apply: (kind: number, start: number, end: number) => void): void {
-    const head = Atomics.load(this.#header.i32, HEAD);
-    if (head === this.#applied) return;
-    while (this.#applied !== head) {
-      const view = this.#segment.view(this.#applied);
-      const at = Segment.at(this.#applied);
-      apply(view[at + 2]!, view[at]!, view[at + 1]!);
-      this.#applied = (this.#applied + 1) | 0;
+    const { i32 } = this.#header;
+    const head = Atomics.load(i32, HEAD);
+    if (head === Atomics.load(i32, APPLIED)) return;
+    while (Atomics.compareExchange(i32, LOCK, 0, 1) !== 0);
+    try {
+      for (let index = Atomics.load(i32, APPLIED); ((head - index) | 0) > 0; ) {
+        const view = this.#segment.view(index);
+        const at = Segment.at(index);
+        apply(view[at + 2]!, view[at]!, view[at + 1]!);
+        index = (index + 1) | 0;
+        Atomics.store(i32, APPLIED, index);
+      }
+    } finally {
+      Atomics.store(i32, LOCK, 0);
     }
-    Atomics.store(this.#header.i32, APPLIED, head);
   }
 }

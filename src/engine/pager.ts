@@ -85,7 +85,7 @@ export class Pager {
   #catchUp(): void {
     this.#o.log.catchUp((kind, start, end) => {
       const filled = this.#filled;
-      if (kind === MAP_ENTRY.UNMAP && filled && filled.start < end && start < filled.end) {
+      if (kind === MAP_ENTRY.UNMAP_IN_USE && filled && filled.start < end && start < filled.end) {
         // The host punched this range while we filled it: what we put there must go before it is used again.
         const from = Math.max(start, filled.start);
         punchHole(this.#o.arena, from, Math.min(end, filled.end) - from);

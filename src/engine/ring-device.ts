@@ -228,11 +228,12 @@ export class RingDevice implements QueueHost, MirrorPort {
   unmapped(range: Range): () => boolean {
     const log = this.#log();
     if (!log) return ACKNOWLEDGED;
-    const head = log.append(MAP_ENTRY.UNMAP, range);
     const session = this.#session;
+    const inUse = session !== undefined && session.pump.pending > 0;
+    const head = log.append(inUse ? MAP_ENTRY.UNMAP_IN_USE : MAP_ENTRY.UNMAP, range);
     if (log.lagging) session?.process.kick();
     // No kernel runs, so no fault is being answered; and the pager reads the log in order before it answers the next.
-    if (session && session.pump.pending === 0) return ACKNOWLEDGED;
+    if (!inUse) return ACKNOWLEDGED;
     return () => this.#log() !== log || log.applied(head);
   }
 

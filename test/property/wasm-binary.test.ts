@@ -392,7 +392,7 @@ test('damaged modules are read as the engine reads them, or refused with a Progr
     fc.property(modules, fc.array(mutation, { minLength: 1, maxLength: 4 }), ({ spec }, mutations) => {
       checkDamaged(damage(buildModule(spec), mutations));
     }),
-    { numRuns: 5000 },
+    { numRuns: 3000 },
   );
 });
 
@@ -406,7 +406,7 @@ test('damaged AssemblyScript modules are read as the engine reads them, or refus
     fc.property(fc.array(mutation, { minLength: 1, maxLength: 3 }), (mutations) => {
       checkDamaged(damage(binary, mutations));
     }),
-    { numRuns: 5000 },
+    { numRuns: 3000 },
   );
 });
 
@@ -416,7 +416,7 @@ test('every truncation of a module is refused or read', () => {
       const binary = buildModule(spec);
       for (let length = 0; length < binary.length; length++) checkDamaged(binary.subarray(0, length));
     }),
-    { numRuns: 20 },
+    { numRuns: 10 },
   );
 });
 

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { detachData, inspectModule } from '../../src/device/wasm/binary/index.ts';
+import { checkRequirements, detachData, inspectModule } from '../../src/device/wasm/binary/index.ts';
 import {
   buildModule,
   type DataSpec,
@@ -16,6 +16,7 @@ import {
   i32Const,
   sharedMemory,
 } from '../fixtures/wasm-builder.ts';
+import { clangCounters } from '../fixtures/wasm-clang.ts';
 import { compileAssemblyScript } from '../fixtures/wasm-compile.ts';
 
 const importedMemory = { module: 'env', name: 'memory', kind: 'memory', memory: sharedMemory } as const;
@@ -154,4 +155,30 @@ test('an AssemblyScript program keeps what one core wrote when another core star
   core(module, memory).bump(0, 3);
   const second = core(module, memory);
   assert.deepEqual([second.read(0), second.read(1), second.read(2)], [101, 201, 301]);
+});
+
+test('a clang program passes as it is: its start function places the data, and only once', () => {
+  const limits = { statics: { start: 65536, end: 1 << 20 } };
+  const { statics, kernels } = checkRequirements(inspectModule(clangCounters), limits);
+  assert.deepEqual(kernels, [{ name: 'bump', params: ['i32'] }]);
+  const { module, segments } = detachData(clangCounters);
+  assert.deepEqual(module, clangCounters);
+  assert.deepEqual(segments, []);
+
+  const memory = new engine.Memory({ initial: 65536, maximum: 65536, shared: true });
+  const core = () =>
+    new engine.Instance(new engine.Module(module), { env: { memory } }).exports as {
+      bump(begin: number, end: number, out: number): void;
+    };
+  const out = 1 << 20;
+  core().bump(0, 3, out);
+  core().bump(0, 3, out);
+  assert.deepEqual([...new Uint32Array(memory.buffer, out, 3)], [104, 204, 304]);
+  // What the start function and the kernel wrote lies where the linker's symbols say.
+  const low = new Uint8Array(memory.buffer, 0, out);
+  const written = {
+    start: low.findIndex((byte) => byte !== 0),
+    end: low.findLastIndex((byte) => byte !== 0),
+  };
+  assert.ok(written.start >= statics!.start && written.end < statics!.end);
 });

@@ -244,6 +244,11 @@ test('constant expressions that are none are malformed', () => {
   refused(init(0xfb, 0x00, 0x00), 'unsupported', /garbage-collected/);
 });
 
+test('a global that is neither mutable nor immutable is malformed', () => {
+  const bytes = Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 6, 6, 1, 0x7f, 2, 0x41, 0, 0x0b]);
+  assert.throws(() => inspectModule(bytes), { reason: 'malformed', message: /offset 0xc.*mutability of 2/ });
+});
+
 test('a name exported twice is malformed', () => {
   const twice = { name: 'f', kind: 'function', index: 0 } as const;
   refused(

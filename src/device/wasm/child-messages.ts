@@ -7,6 +7,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Address } from '../../mm/address.ts';
 
+/** How wild accesses are caught: `auto` is userfaultfd where it is to be had, else traps. */
+export type FaultMode = 'auto' | 'userfaultfd' | 'trap';
+
 /** A compiled program as cores take it in. */
 export interface CoreModule {
   readonly id: number;
@@ -23,6 +26,9 @@ export interface CoreData {
   readonly mail: MessagePort;
   /** Word `core` counts the messages in this core's mail. */
   readonly mailCount: Int32Array;
+  readonly base: Address;
+  /** Set where the window works by protection, without userfaultfd. */
+  readonly logSegments?: number;
 }
 
 /** What a core answers: it serves, or a program was taken in (or not). */
@@ -32,7 +38,8 @@ export type CoreReport =
 
 /** What the pager is started with. */
 export interface PagerData {
-  readonly userfaultfd: number;
+  /** Absent where the window works by protection. */
+  readonly userfaultfd?: number;
   readonly base: Address;
   readonly control: Address;
   readonly cores: number;

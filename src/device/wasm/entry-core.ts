@@ -7,15 +7,31 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES, CORE, CORE_STATE, coreWord } from '../../engine/control-layout.ts';
 import { CoreLoop, park } from '../../engine/core-loop.ts';
+import { MapLogReader } from '../../engine/map-log.ts';
+import { ProtectedWindow } from '../../engine/protected-window.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
+import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName, threadId } from '../../linux/process.ts';
 import type { CoreData, CoreModule, CoreReport } from './child-messages.ts';
 import { CorePrograms } from './core-programs.ts';
 
-const { core, memory, control: address, programs: initial, mail, mailCount } = workerData as CoreData;
+const {
+  core,
+  memory,
+  control: address,
+  programs: initial,
+  mail,
+  mailCount,
+  base,
+  logSegments,
+} = workerData as CoreData;
 const control = new SharedMemory(address, CONTROL_BYTES);
 const block = coreWord(core);
 const programs = new CorePrograms(memory, core);
+const protectedWindow =
+  logSegments === undefined
+    ? undefined
+    : new ProtectedWindow(new MapLogReader(CHILD_FD.LOG, logSegments), base, CHILD_FD.ARENA, pageSize());
 const report = (message: CoreReport): void => parentPort!.postMessage(message);
 
 setThreadName(`mirror-core-${core}`);
@@ -41,6 +57,7 @@ report({ type: 'serving' });
 
 new CoreLoop(control, core, CHILD_FD.WAKE, {
   kernel: (id) => programs.kernel(id),
+  enter: () => protectedWindow?.catchUp(),
   idle() {
     const count = Atomics.load(mailCount, core);
     if (count === seen) return;

@@ -17,16 +17,26 @@ import type {
   CoreData,
   CoreModule,
   CoreReport,
+  FaultMode,
   LoadRequest,
   PagerData,
   PagerReport,
 } from './child-messages.ts';
-import { baseOf, createLinearMemory, mapWindow, openWindowFaults, WINDOW_BYTES } from './window.ts';
+import { ownRanges } from './regions.ts';
+import {
+  baseOf,
+  createLinearMemory,
+  mapProtectedWindow,
+  mapWindow,
+  openWindowFaults,
+  WINDOW_BYTES,
+} from './window.ts';
 
 interface InitRequest {
   readonly type: 'init';
   readonly cores: number;
   readonly logSegments: number;
+  readonly faults: FaultMode;
 }
 interface StopRequest {
   readonly type: 'stop';
@@ -46,6 +56,9 @@ setThreadName('mirror-device');
 
 const control = SharedMemory.map(CHILD_FD.CONTROL, 0, CONTROL_BYTES);
 const memory = createLinearMemory();
+const base = baseOf(memory);
+/** The segments of the log of maps where cores apply it themselves. */
+let protectedLog: number | undefined;
 const programs: CoreModule[] = [];
 const mailPorts: MessagePort[] = [];
 const mailCount = new Int32Array(new SharedArrayBuffer(4 * 64));
@@ -55,11 +68,20 @@ let loads: Promise<unknown> = Promise.resolve();
 
 const kickPager = (): void => signalEventfd(CHILD_FD.KICK);
 
-async function init({ cores, logSegments }: InitRequest): Promise<unknown> {
-  const base = baseOf(memory);
-  const userfaultfd = openWindowFaults();
-  mapWindow(base, 0, WINDOW_BYTES, CHILD_FD.ARENA, userfaultfd);
-  const pagerData: PagerData = { userfaultfd, base, control: control.address, cores, logSegments };
+async function init({ cores, logSegments, faults }: InitRequest): Promise<unknown> {
+  const { userfaultfd, refused } = openFaults(faults);
+  if (userfaultfd !== undefined) mapWindow(base, 0, WINDOW_BYTES, CHILD_FD.ARENA, userfaultfd);
+  else {
+    mapProtectedWindow(base, CHILD_FD.ARENA, ownRanges(cores));
+    protectedLog = logSegments;
+  }
+  const pagerData: PagerData = {
+    base,
+    control: control.address,
+    cores,
+    logSegments,
+    ...(userfaultfd === undefined ? {} : { userfaultfd }),
+  };
   const pager = startPager(pagerData);
   supervisor = new Supervisor({
     control,
@@ -71,7 +93,18 @@ async function init({ cores, logSegments }: InitRequest): Promise<unknown> {
     loadFailed: (core, failure) => loaded(core, faultText(failure)),
   });
   await Promise.all([pager, supervisor.startAll()]);
-  return { base };
+  return { faults: userfaultfd === undefined ? 'trap' : 'userfaultfd', refused };
+}
+
+/** The descriptor for the window's faults; none in trap mode, whether asked for or for want of anything better. */
+function openFaults(mode: FaultMode): { userfaultfd?: number; refused?: string } {
+  if (mode === 'trap') return {};
+  try {
+    return { userfaultfd: openWindowFaults() };
+  } catch (error) {
+    if (mode === 'auto' && error instanceof UnsupportedError) return { refused: error.message };
+    throw error;
+  }
 }
 
 function startPager(data: PagerData): Promise<void> {
@@ -90,7 +123,16 @@ function startPager(data: PagerData): Promise<void> {
 function startCore(core: number): Promise<Worker> {
   const { port1, port2 } = new MessageChannel();
   mailPorts[core] = port1;
-  const data: CoreData = { core, memory, control: control.address, programs, mail: port2, mailCount };
+  const data: CoreData = {
+    core,
+    memory,
+    control: control.address,
+    programs,
+    mail: port2,
+    mailCount,
+    base,
+    ...(protectedLog === undefined ? {} : { logSegments: protectedLog }),
+  };
   const thread = new Worker(new URL('./entry-core.js', import.meta.url), {
     workerData: data,
     transferList: [port2],

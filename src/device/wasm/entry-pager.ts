@@ -1,5 +1,6 @@
 /**
- * The pager thread of a wasm device's process. It touches no page of the window itself.
+ * The pager thread of a wasm device's process, or its stand-in where the window works by protection. It touches no
+ * page of the window itself.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import { CONTROL_BYTES } from '../../engine/control-layout.ts';
 import { lose } from '../../engine/loss.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { Pager } from '../../engine/pager.ts';
+import { ProtectedWindow, runStandIn } from '../../engine/protected-window.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName } from '../../linux/process.ts';
@@ -16,33 +18,37 @@ import type { PagerData, PagerReport } from './child-messages.ts';
 import { ownRanges } from './regions.ts';
 import { mapWindow, WINDOW_BYTES } from './window.ts';
 
-const data = workerData as PagerData;
+const { userfaultfd, base, cores, control: address, logSegments } = workerData as PagerData;
 const report = (message: PagerReport): void => parentPort!.postMessage(message);
-const control = new SharedMemory(data.control, CONTROL_BYTES);
-setThreadName('mirror-pager');
+const control = new SharedMemory(address, CONTROL_BYTES);
+const log = new MapLogReader(CHILD_FD.LOG, logSegments);
+const restored = (core: number): void => report({ type: 'restored', core });
+const kick = CHILD_FD.KICK;
 
-const pager = new Pager({
-  control,
-  log: new MapLogReader(CHILD_FD.LOG, data.logSegments),
-  userfaultfd: data.userfaultfd,
-  base: data.base,
-  limit: WINDOW_BYTES,
-  arena: CHILD_FD.ARENA,
-  kick: CHILD_FD.KICK,
-  cores: data.cores,
-  pageSize: pageSize(),
-  own: ownRanges(data.cores),
-  restore: (start, end) => mapWindow(data.base, start, end, CHILD_FD.ARENA, data.userfaultfd),
-  stopping: (core, loading) => report({ type: 'stopping', core, loading }),
-  restored: (core) => report({ type: 'restored', core }),
-  lose: (reason) => lose(control, reason),
-});
+setThreadName('mirror-pager');
 report({ type: 'serving' });
 try {
-  pager.run();
-} catch (error) {
-  lose(
+  if (userfaultfd === undefined) {
+    const window = new ProtectedWindow(log, base, CHILD_FD.ARENA, pageSize());
+    runStandIn({ control, window, kick, cores, restored });
+  }
+  new Pager({
     control,
-    `the pager failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+    log,
+    userfaultfd,
+    base,
+    limit: WINDOW_BYTES,
+    arena: CHILD_FD.ARENA,
+    kick,
+    cores,
+    pageSize: pageSize(),
+    own: ownRanges(cores),
+    restore: (start, end) => mapWindow(base, start, end, CHILD_FD.ARENA, userfaultfd),
+    stopping: (core, loading) => report({ type: 'stopping', core, loading }),
+    restored,
+    lose: (reason) => lose(control, reason),
+  }).run();
+} catch (error) {
+  const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  lose(control, `the pager failed: ${words}`);
 }

@@ -31,12 +31,21 @@ import {
   type KernelExport,
   matchSignature,
 } from './binary/index.ts';
-import type { LoadRequest } from './child-messages.ts';
+import type { FaultMode, LoadRequest } from './child-messages.ts';
 import { MOST_CORES, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
+
+export type { FaultMode };
 
 export interface WasmDeviceOptions {
   /** Worker threads that run kernels, 1 to 16; 2 by default. */
   readonly cores?: number;
+  /**
+   * How accesses outside live buffers are caught. `'userfaultfd'`: by page faults, with the address, and recovered from
+   * whatever the instruction. `'trap'`: those pages are inaccessible; a plain load or store traps (without an address),
+   * a wild atomic or bulk access loses the device. `'auto'` (default): userfaultfd, or where that is refused, traps and
+   * a warning that says why.
+   */
+  readonly faults?: FaultMode;
   /** Narrows the window `[64 KiB, 4 GiB)` in which buffers may lie. */
   readonly window?: readonly [low: number, high: number];
   /** More regions that no buffer may lie in, as a device's firmware would have them. */
@@ -73,13 +82,19 @@ export function wasmDevice(options: WasmDeviceOptions = {}): DeviceSpec<WasmDevi
 
 interface CheckedOptions {
   readonly cores: number;
+  readonly faults: FaultMode;
   readonly window: Range;
   readonly reserved: readonly ReservedRegion[];
 }
 
 function checkOptions(options: WasmDeviceOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
-  const { cores = 2, window = [WASM_WINDOW.start, WASM_WINDOW.end], reserved = [] } = options;
+  const {
+    cores = 2,
+    faults = 'auto',
+    window = [WASM_WINDOW.start, WASM_WINDOW.end],
+    reserved = [],
+  } = options;
   if (typeof cores !== 'number') throw invalidType('cores', 'a number', cores);
   if (!Number.isInteger(cores) || cores < 1 || cores > MOST_CORES) {
     throw outOfRange('cores', `an integer from 1 to ${MOST_CORES}`, cores);
@@ -102,7 +117,11 @@ function checkOptions(options: WasmDeviceOptions): CheckedOptions {
   }
   if (!Array.isArray(reserved)) throw invalidType('reserved', 'an array of { start, end, name }', reserved);
   for (const [i, region] of reserved.entries()) checkReserved(`reserved[${i}]`, region);
-  return { cores, window: { start: low, end: high }, reserved: [...reserved] };
+  if (faults !== 'auto' && faults !== 'userfaultfd' && faults !== 'trap') {
+    if (typeof faults !== 'string') throw invalidType('faults', "'auto', 'userfaultfd' or 'trap'", faults);
+    throw outOfRange('faults', "'auto', 'userfaultfd' or 'trap'", faults);
+  }
+  return { cores, faults, window: { start: low, end: high }, reserved: [...reserved] };
 }
 
 function checkReserved(at: string, region: ReservedRegion): void {
@@ -113,6 +132,18 @@ function checkReserved(at: string, region: ReservedRegion): void {
   if (typeof name !== 'string') throw invalidType(`${at}.name`, 'a string', name);
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start >= end)
     throw outOfRange(at, 'a range with 0 <= start < end', `[${start}, ${end})`);
+}
+
+let warned = false;
+
+/** Says once per process that faults are caught by traps, why, and what that costs. */
+function warnOfTraps(device: string, refused: string): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(
+    `Device '${device}' catches wild accesses by traps, without addresses, and is lost at a wild atomic or bulk access: ${refused}`,
+    'MirrorspaceWarning',
+  );
 }
 
 /** A program that is loaded, by the identity of its bytes. */
@@ -136,8 +167,11 @@ export class WasmDevice implements Device {
   #nextKernel = FIRST_LOADED_KERNEL;
   #nextProgram = 1;
 
-  private constructor(ring: RingDevice, options: CheckedOptions) {
+  readonly #mode: () => Exclude<FaultMode, 'auto'>;
+
+  private constructor(ring: RingDevice, options: CheckedOptions, mode: () => Exclude<FaultMode, 'auto'>) {
     this.#ring = ring;
+    this.#mode = mode;
     this.name = ring.name;
     this.cores = options.cores;
     this.window = options.window;
@@ -149,13 +183,14 @@ export class WasmDevice implements Device {
     context: DeviceContext,
     options: CheckedOptions,
   ): Promise<{ device: WasmDevice; ring: RingDevice }> {
+    let mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
     const ring = new RingDevice({
       context,
       cores: options.cores,
       pointerLimit: WASM_WINDOW.end,
       maxItems: MOST_ITEMS,
-      start: (log) =>
-        DeviceProcess.start({
+      start: async (log) => {
+        const started = await DeviceProcess.start({
           name: context.name,
           entry: 'device/wasm/entry-main.js',
           // Without it V8 notices a termination late, after tens of thousands of faults.
@@ -163,11 +198,16 @@ export class WasmDevice implements Device {
           arenaFd: context.arena.fd,
           log,
           cores: options.cores,
-          init: { logSegments: log.segments },
-        }),
+          init: { logSegments: log.segments, faults: options.faults },
+        });
+        const ready = started.ready as { faults: Exclude<FaultMode, 'auto'>; refused?: string };
+        mode = ready.faults;
+        if (ready.refused !== undefined) warnOfTraps(context.name, ready.refused);
+        return started;
+      },
     });
     await ring.open();
-    return { device: new WasmDevice(ring, options), ring };
+    return { device: new WasmDevice(ring, options, () => mode), ring };
   }
 
   get queue(): RingQueue {
@@ -177,6 +217,11 @@ export class WasmDevice implements Device {
   /** The device's process, or that of its last life. */
   get pid(): number {
     return this.#ring.pid;
+  }
+
+  /** How accesses outside live buffers are caught. */
+  get faults(): Exclude<FaultMode, 'auto'> {
+    return this.#mode();
   }
 
   get lost(): Promise<DeviceLost> {

@@ -15,6 +15,7 @@ import {
   MAP_SHARED,
   madvise,
   mmap,
+  PROT_NONE,
   PROT_READ,
   PROT_WRITE,
 } from '../../linux/mmap.ts';
@@ -29,7 +30,7 @@ import {
   UFFDIO_REGISTER_MODE_MISSING,
   UFFDIO_REGISTER_MODE_WP,
 } from '../../linux/userfaultfd.ts';
-import { type Address, GiB } from '../../mm/address.ts';
+import { type Address, GiB, type Range } from '../../mm/address.ts';
 import { OWN_END, WASM_WINDOW } from './regions.ts';
 
 const WINDOW_BYTES = 4 * GiB;
@@ -73,6 +74,16 @@ function mapOwn(base: Address, start: Address, end: Address, userfaultfd: number
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0);
   registerRange(userfaultfd, base + start, end - start, UFFDIO_REGISTER_MODE_MISSING);
+}
+
+/** The window where userfaultfd is not to be had: inaccessible, but for the device's own memory. */
+export function mapProtectedWindow(base: Address, arena: number, own: readonly Range[]): void {
+  mmap(base, WINDOW_BYTES, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, arena, 0);
+  madvise(base, WINDOW_BYTES, MADV_DONTDUMP);
+  for (const { start, end } of own) {
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+    mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0);
+  }
 }
 
 /** The descriptor on which the whole window's faults arrive. Throws UnsupportedError where it is refused. */
