@@ -32,7 +32,7 @@ export class MirrorError extends Error {
   /** Stable, `ERR_MIRROR_…`. */
   readonly code: string;
   /** The system's name for the failure, such as `'ENOMEM'`, where there is one. */
-  readonly errno?: string;
+  declare readonly errno?: string;
 
   constructor(code: string, message: string, options: { cause?: unknown; errno?: string } = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
@@ -56,7 +56,7 @@ export class PlacementError<R = unknown> extends MirrorError {
 
 /** The object is in a state in which the call makes no sense. */
 export class StateError extends MirrorError {
-  readonly state: 'closed' | 'freed' | 'busy' | 'lost';
+  readonly state: 'closed' | 'freed' | 'lost';
   constructor(state: StateError['state'], message: string) {
     super('ERR_MIRROR_STATE', message);
     this.state = state;
@@ -76,7 +76,7 @@ export class ProgramError extends MirrorError {
 export class SystemError extends MirrorError {
   readonly syscall: string;
   readonly args: readonly (number | string)[];
-  override readonly errno: string;
+  declare readonly errno: string;
   constructor(syscall: string, args: readonly (number | string)[], errno: string, hint = '') {
     const shown = args.map((a) => (typeof a === 'number' && a >= 4096 ? hex(a) : String(a))).join(', ');
     super('ERR_MIRROR_SYSTEM', `${syscall}(${shown}) failed: ${errno}${hint ? `. ${hint}` : ''}`, { errno });

@@ -34,11 +34,12 @@ export * from './errors.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
 export type { AddressInfo, DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
-export type { SvmBuffer } from './mirror/svm-buffer.ts';
+export type { SvmBuffer, TypedArrayConstructor } from './mirror/svm-buffer.ts';
 export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
 export {
   type Blocker,
   describeRefusal,
+  type Hole,
   type Occupied,
   type Place,
   type Placement,
@@ -46,4 +47,5 @@ export {
   type Plan,
   type Refusal,
   type Remedy,
+  type ResolvedRequest,
 } from './placement/index.ts';

@@ -165,8 +165,11 @@ export interface DeviceContext {
   readonly arena: { readonly fd: number; readonly size: number };
   /** The live buffers that this device may touch; asked for again at a reopen. */
   live(): readonly (Range & { readonly access: 'read' | 'write' })[];
-  /** The buffer whose live range holds all of `[address, address + size)`, by name; undefined where there is none. */
-  owner(address: Address, size: number): string | undefined;
+  /**
+   * What this device may do with all of `[address, address + size)`: undefined where no one live buffer holds it, or
+   * where the buffer is not for this device.
+   */
+  accessTo(address: Address, size: number): 'read' | 'write' | undefined;
   /** The buffer nearest to an address, in words; for faults. */
   nearest(address: Address): NearestBuffer | undefined;
 }

@@ -6,7 +6,13 @@
  */
 
 export { Arena } from '../engine/arena.ts';
-export { CHILD_FD } from '../engine/child-protocol.ts';
+export {
+  CHILD_FD,
+  type DeviceReply,
+  type DeviceRequest,
+  type RemoteError,
+} from '../engine/child-protocol.ts';
+export { type CommandHost, type Packet, QueuedCommand } from '../engine/command.ts';
 export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
 export * as controlLayout from '../engine/control-layout.ts';
 export { type CoreKernel, CoreLoop, type CoreProgram, park } from '../engine/core-loop.ts';
@@ -14,8 +20,13 @@ export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-proce
 export { lose } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
 export { Pager, type PagerOptions } from '../engine/pager.ts';
+export {
+  ProtectedWindow,
+  runStandIn,
+  type StandInOptions,
+} from '../engine/protected-window.ts';
 export { RingDevice, type RingDeviceOptions } from '../engine/ring-device.ts';
-export { RingQueue } from '../engine/ring-queue.ts';
+export { type QueueHost, RingQueue } from '../engine/ring-queue.ts';
 export { SharedMemory } from '../engine/shared-memory.ts';
 export { Supervisor, type SupervisorOptions } from '../engine/supervisor.ts';
 export * from './capabilities.ts';

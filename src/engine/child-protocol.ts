@@ -19,4 +19,5 @@ export interface RemoteError {
   readonly kind: 'program' | 'unsupported' | 'other';
   readonly reason: string;
   readonly message: string;
+  readonly errno?: string;
 }

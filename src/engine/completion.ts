@@ -33,8 +33,10 @@ export interface PacketFailure {
 const wakeByte = new Uint8Array([1]);
 
 /** Milliseconds on CLOCK_MONOTONIC, the same clock in every process of the machine. */
-export const monotonicOffset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 export const monotonicNow = (): number => performance.now() + monotonicOffset;
+// The first call of performance.now() may take milliseconds: it must not come between the two readings.
+performance.now();
+const monotonicOffset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
 /** Ends packets of one device process. */
 export class Completer {

@@ -220,6 +220,8 @@ function distFolder(): string {
 
 function revive(error: RemoteError): MirrorError {
   if (error.kind === 'program') return new ProgramError(error.reason, error.message);
-  if (error.kind === 'unsupported') return new UnsupportedError(error.reason, error.message);
+  if (error.kind === 'unsupported') {
+    return new UnsupportedError(error.reason, error.message, error.errno ? { errno: error.errno } : {});
+  }
   return new MirrorError('ERR_MIRROR_DEVICE', error.message);
 }

@@ -103,9 +103,10 @@ export class Pager {
     const own = this.#o.own.find((range) => address >= range.start && address < range.end);
     const live = own ? undefined : this.#live.find(address);
     if (own) {
+      this.#countFault();
       const { bytes } = zeroRange(this.#o.userfaultfd, base + page, pageSize);
       if (bytes === 0) wakeRange(this.#o.userfaultfd, base + page, pageSize);
-      this.#count(bytes);
+      this.#countBytes(bytes);
     } else if (live && fault.kind !== 'protected') {
       const range =
         fault.kind === 'minor' ? this.#live.residentAround(live, page) : this.#live.fillAround(live, page);
@@ -118,9 +119,13 @@ export class Pager {
     }
   }
 
-  #count(bytes: number): void {
+  /** Before the thread is woken: whoever sees what it did next also sees the fault. */
+  #countFault(): void {
+    Atomics.add(this.#o.control.i32, HEADER.FAULTS, 1);
+  }
+
+  #countBytes(bytes: number): void {
     const { control } = this.#o;
-    Atomics.add(control.i32, HEADER.FAULTS, 1);
     control.f64[FILLED_BYTES_F64] = control.f64[FILLED_BYTES_F64]! + bytes;
   }
 
@@ -134,6 +139,7 @@ export class Pager {
         this.#o.lose(`memory ran out while filling a page: ${String(error)}`);
       }
     }
+    this.#countFault();
     let bytes = 0;
     let at: number = missing ? range.start : page;
     while (at < range.end) {
@@ -146,7 +152,7 @@ export class Pager {
       else break;
     }
     wakeRange(userfaultfd, base + page, pageSize);
-    this.#count(bytes);
+    this.#countBytes(bytes);
   }
 
   #wildFault(fault: PageFault, page: Address, reason: number): void {

@@ -182,9 +182,13 @@ export class RingDevice implements QueueHost, MirrorPort {
     this.checkRange(name, buffer.address, buffer.size);
   }
 
-  checkRange(name: string, address: number, size: number): void {
-    if (this.#o.context.owner(address, size) === undefined) {
+  checkRange(name: string, address: number, size: number, access: 'read' | 'write' = 'read'): void {
+    const allowed = this.#o.context.accessTo(address, size);
+    if (allowed === undefined) {
       throw outOfRange(name, `within one live buffer that device '${this.name}' may touch`, address);
+    }
+    if (access === 'write' && allowed === 'read') {
+      throw outOfRange(name, `in a buffer that device '${this.name}' may write`, address);
     }
   }
 

@@ -36,7 +36,7 @@ export interface QueueHost {
   readonly pointerLimit: number;
   readonly maxItems: number;
   checkBuffer(name: string, buffer: Addressed): void;
-  checkRange(name: string, address: number, size: number): void;
+  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void;
   /** Throws where the device is lost or closed. */
   submit(
     queue: RingQueue,
@@ -62,10 +62,7 @@ export class RingQueue implements Queue {
     kernel: Kernel<Kinds>,
     options: LaunchOptions<ArgumentsOf<Kinds>>,
   ): Command {
-    const { id, owner, name, kinds } = kernel as unknown as LoadedKernel;
-    if (typeof kernel !== 'object' || kernel === null || typeof id !== 'number') {
-      throw invalidType('kernel', "a kernel, as a program's kernel(name, kinds) gives it", kernel);
-    }
+    const { id, owner, name, kinds } = loadedKernel(kernel);
     if (owner !== this.#host) {
       throw outOfRange('kernel', `a kernel of a program loaded on device '${this.#host.name}'`, name);
     }
@@ -83,10 +80,10 @@ export class RingQueue implements Queue {
 
   copy(target: number | Addressed, source: number | Addressed, size?: number): Command {
     const from = this.#range('source', source, size);
-    const to = this.#range('target', target, size ?? from.size);
-    if (size === undefined && isAddressed(target) && target.size < from.size) {
-      throw outOfRange('source', `at most the target's ${target.size} bytes long`, from.size);
+    if (isAddressed(target) && target.size < from.size) {
+      throw outOfRange('size', `at most the target's ${target.size} bytes`, from.size);
     }
+    const to = this.#range('target', target, from.size);
     if (to.address < from.address + from.size && from.address < to.address + from.size) {
       throw outOfRange(
         'target',
@@ -168,10 +165,20 @@ export class RingQueue implements Queue {
     if (!Number.isSafeInteger(length) || length < 1 || length > this.#host.maxItems) {
       throw outOfRange('size', `from 1 to ${this.#host.maxItems} bytes`, length);
     }
-    if (isAddressed(where)) this.#host.checkBuffer(name, where);
-    this.#host.checkRange(name, address, length);
+    if (isAddressed(where)) {
+      this.#host.checkBuffer(name, where);
+      if (length > where.size) throw outOfRange('size', `at most the ${name}'s ${where.size} bytes`, length);
+    }
+    this.#host.checkRange(name, address, length, name === 'target' ? 'write' : 'read');
     return { address, size: length };
   }
+}
+
+function loadedKernel(kernel: unknown): LoadedKernel {
+  if (typeof kernel !== 'object' || kernel === null || typeof (kernel as LoadedKernel).id !== 'number') {
+    throw invalidType('kernel', "a kernel, as a program's kernel(name, kinds) gives it", kernel);
+  }
+  return kernel as LoadedKernel;
 }
 
 function dispatch(kernel: number, items: number, chunk: number, args: readonly (number | bigint)[]): Packet {

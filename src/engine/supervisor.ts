@@ -35,8 +35,8 @@ export interface SupervisorOptions {
   readonly control: SharedMemory;
   readonly wakeFd: number;
   readonly cores: number;
-  /** Starts the thread of a core; resolves once it serves packets. */
-  start(core: number): Promise<Worker>;
+  /** Starts the thread of a core. It may serve packets, and fault, before `serving` resolves. */
+  start(core: number): { readonly thread: Worker; readonly serving: Promise<void> };
   /** Wakes the pager, to look at the cores' states. */
   kickPager(): void;
   /** The device can't go on. */
@@ -60,18 +60,15 @@ export class Supervisor {
     await Promise.all(Array.from({ length: this.#o.cores }, (_, core) => this.#start(core)));
   }
 
-  thread(core: number): Worker | undefined {
-    return this.#threads[core];
-  }
-
   async #start(core: number): Promise<void> {
-    const thread = await this.#o.start(core);
+    const { thread, serving } = this.#o.start(core);
     this.#threads[core] = thread;
     thread.on('error', (error) => {
       if (!this.#stops.has(core))
         this.#o.lose(`core ${core} failed: ${error instanceof Error ? error.message : String(error)}`);
     });
     thread.on('exit', () => this.#exited(core));
+    await serving;
   }
 
   /** The pager has taken the core from its kernel at a wild fault. */

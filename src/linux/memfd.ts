@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { SystemError } from '../errors.ts';
 import { libcFunction } from '../ffi/library.ts';
 import { checked, lastError, systemError } from './system-call.ts';
 
@@ -55,12 +56,13 @@ export function punchHole(fd: number, offset: number, length: number): void {
 
 /** Allocates the pages of the range now, zeroed where new. Throws where memory runs out, with nothing half done. */
 export function allocatePages(fd: number, offset: number, length: number): void {
-  checked(
-    cFallocate(fd, 0, offset, length),
-    'fallocate',
-    [fd, offset, length],
-    'Memory could not be allocated now',
-  );
+  let errno = '';
+  do {
+    // A signal may interrupt it; what was allocated by then stays.
+    if (cFallocate(fd, 0, offset, length) === 0) return;
+    errno = lastError();
+  } while (errno === 'EINTR');
+  throw new SystemError('fallocate', [fd, offset, length], errno, 'Memory could not be allocated now');
 }
 
 export function close(fd: number): void {

@@ -5,19 +5,12 @@
  *
  * @module
  */
-import type { AttachedDevice, Device, DeviceContext } from '../device/device.ts';
+import type { AttachedDevice, Device } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
-import {
-  invalidType,
-  type NearestBuffer,
-  outOfRange,
-  PlacementError,
-  StateError,
-  SystemError,
-} from '../errors.ts';
+import { invalidType, outOfRange, PlacementError, StateError, SystemError } from '../errors.ts';
 import { pageSize, residentPages } from '../linux/mmap.ts';
 import type { Address, Range } from '../mm/address.ts';
-import { alignDown, alignUp } from '../mm/address.ts';
+import { alignDown } from '../mm/address.ts';
 import {
   type Occupied,
   type Placement,
@@ -291,34 +284,4 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     for (const { start } of safe) this.#space.remove(start);
     return safe.length > 0;
   }
-}
-
-/** What a device may ask of a mirror that is still being opened. */
-export function deviceContext(
-  name: string,
-  index: () => number,
-  arena: Arena,
-  live: LiveBuffers,
-): DeviceContext {
-  const page = pageSize();
-  const accessOf = (buffer: SvmBuffer): Access => buffer.access[index()] ?? 'none';
-  return {
-    name,
-    arena,
-    live: () =>
-      live
-        .sorted()
-        .map((buffer) => ({
-          start: buffer.address,
-          end: alignUp(buffer.end, page),
-          access: accessOf(buffer),
-        }))
-        .filter((range): range is Range & { access: 'read' | 'write' } => range.access !== 'none'),
-    owner(address, size) {
-      if (!Number.isSafeInteger(address) || !(size >= 0)) return undefined;
-      const buffer = live.at(address);
-      return buffer && accessOf(buffer) !== 'none' && address + size <= buffer.end ? buffer.name : undefined;
-    },
-    nearest: (address): NearestBuffer | undefined => live.nearest(address),
-  };
 }

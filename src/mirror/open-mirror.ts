@@ -7,8 +7,9 @@
 import type { AttachedDevice, Device, DeviceSpec } from '../device/device.ts';
 import { Arena, FULL_ARENA_SIZE } from '../engine/arena.ts';
 import { formatBytes, invalidType, outOfRange, UnsupportedError } from '../errors.ts';
+import { deviceContext } from './device-context.ts';
 import { LiveBuffers } from './live-buffers.ts';
-import { deviceContext, Mirror } from './mirror.ts';
+import { Mirror } from './mirror.ts';
 
 /** The devices of a mirror by name; the names are the caller's. */
 export type DeviceSpecs = Record<string, DeviceSpec>;
@@ -41,9 +42,7 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   }
   const live = new LiveBuffers(arena.size);
   // Async, so that a device which throws at once does not keep the others from being closed.
-  const opening = entries.map(async ([device, spec], i) =>
-    spec.open(deviceContext(device, () => i, arena, live)),
-  );
+  const opening = entries.map(async ([device, spec], i) => spec.open(deviceContext(device, i, arena, live)));
   const results = await Promise.allSettled(opening);
   const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');

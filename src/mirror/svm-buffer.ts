@@ -13,7 +13,8 @@ import type { Access } from './alloc-options.ts';
 /** Node 20 aborts the process on views above this. */
 const LARGEST_VIEW = 4 * GiB;
 
-type TypedArrayConstructor<T> = {
+/** What `view` takes beside DataView: `Float64Array` and its like. */
+export type TypedArrayConstructor<T> = {
   new (buffer: ArrayBuffer, byteOffset?: number, length?: number): T;
   readonly BYTES_PER_ELEMENT: number;
 };

@@ -26,6 +26,8 @@ export interface CoreData {
   readonly mail: MessagePort;
   /** Word `core` counts the messages in this core's mail. */
   readonly mailCount: Int32Array;
+  /** The count when the core was started: mail from then on is new. */
+  readonly mailSeen: number;
   readonly base: Address;
   /** Set where the window works by protection, without userfaultfd. */
   readonly logSegments?: number;

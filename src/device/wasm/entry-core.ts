@@ -24,6 +24,7 @@ const {
   mailCount,
   base,
   logSegments,
+  mailSeen,
 } = workerData as CoreData;
 const control = new SharedMemory(address, CONTROL_BYTES);
 const block = coreWord(core);
@@ -52,7 +53,7 @@ function take(program: CoreModule): string | undefined {
 }
 
 for (const program of initial) take(program);
-let seen = Atomics.load(mailCount, core);
+let seen = mailSeen;
 report({ type: 'serving' });
 
 new CoreLoop(control, core, CHILD_FD.WAKE, {

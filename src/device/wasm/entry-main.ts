@@ -55,20 +55,24 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 setThreadName('mirror-device');
 
 const control = SharedMemory.map(CHILD_FD.CONTROL, 0, CONTROL_BYTES);
-const memory = createLinearMemory();
-const base = baseOf(memory);
+let memory: WebAssembly.Memory;
+let base: number;
 /** The segments of the log of maps where cores apply it themselves. */
 let protectedLog: number | undefined;
 const programs: CoreModule[] = [];
 const mailPorts: MessagePort[] = [];
 const mailCount = new Int32Array(new SharedArrayBuffer(4 * 64));
 let supervisor: Supervisor | undefined;
-let loading: { id: number; waiting: Set<number>; resolve(): void; reject(error: Error): void } | undefined;
+let loading:
+  | { program: CoreModule; waiting: Set<number>; resolve(): void; reject(error: Error): void }
+  | undefined;
 let loads: Promise<unknown> = Promise.resolve();
 
 const kickPager = (): void => signalEventfd(CHILD_FD.KICK);
 
 async function init({ cores, logSegments, faults }: InitRequest): Promise<unknown> {
+  memory = createLinearMemory();
+  base = baseOf(memory);
   const { userfaultfd, refused } = openFaults(faults);
   if (userfaultfd !== undefined) mapWindow(base, 0, WINDOW_BYTES, CHILD_FD.ARENA, userfaultfd);
   else {
@@ -120,7 +124,7 @@ function startPager(data: PagerData): Promise<void> {
   });
 }
 
-function startCore(core: number): Promise<Worker> {
+function startCore(core: number): { thread: Worker; serving: Promise<void> } {
   const { port1, port2 } = new MessageChannel();
   mailPorts[core] = port1;
   const data: CoreData = {
@@ -130,6 +134,7 @@ function startCore(core: number): Promise<Worker> {
     programs,
     mail: port2,
     mailCount,
+    mailSeen: Atomics.load(mailCount, core),
     base,
     ...(protectedLog === undefined ? {} : { logSegments: protectedLog }),
   };
@@ -137,15 +142,20 @@ function startCore(core: number): Promise<Worker> {
     workerData: data,
     transferList: [port2],
   });
-  return new Promise((resolve, reject) => {
-    thread.once('error', reject);
+  // A program that is being loaded now is not among those that the core starts with.
+  if (loading?.waiting.has(core)) mailTo(core, loading.program);
+  const serving = new Promise<void>((resolve) => {
     thread.on('message', (message: CoreReport) => {
-      if (message.type === 'serving') {
-        thread.off('error', reject);
-        resolve(thread);
-      } else if (loading?.id === message.id) loaded(core, message.error);
+      if (message.type === 'serving') resolve();
+      else if (loading?.program.id === message.id) loaded(core, message.error);
     });
   });
+  return { thread, serving };
+}
+
+function mailTo(core: number, program: CoreModule): void {
+  mailPorts[core]!.postMessage(program);
+  Atomics.add(mailCount, core, 1);
 }
 
 /** Compiles once, places static data once, and has every core instantiate. One program at a time. */
@@ -155,11 +165,8 @@ async function load(request: LoadRequest): Promise<unknown> {
   for (const segment of request.segments) bytes.set(segment.bytes, segment.address);
   const program: CoreModule = { id: request.program, module, kernels: request.kernels };
   await new Promise<void>((resolve, reject) => {
-    loading = { id: program.id, waiting: new Set(mailPorts.keys()), resolve, reject };
-    for (const [core, port] of mailPorts.entries()) {
-      port.postMessage(program);
-      Atomics.add(mailCount, core, 1);
-    }
+    loading = { program, waiting: new Set(mailPorts.keys()), resolve, reject };
+    for (const core of mailPorts.keys()) mailTo(core, program);
     ringDoorbell(control, 0x7fffffff);
   });
   programs.push(program);
@@ -181,12 +188,15 @@ function loaded(core: number, error: string | undefined): void {
 
 function faultText(failure: PacketFailure): string {
   if (failure.address === undefined) return 'its start function was stopped';
-  return `its start function faulted: ${failure.access ?? 'access'} at ${hex(failure.address)}; a module may touch its own static data there, and nothing else`;
+  return `its start function faulted: ${failure.access ?? 'access'} at ${hex(failure.address)}; a module may touch its own static data and live buffers there, and nothing else`;
 }
 
 function remote(error: unknown, type: string): RemoteError {
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof UnsupportedError) return { kind: 'unsupported', reason: error.missing, message };
+  if (error instanceof UnsupportedError) {
+    const { missing: reason, errno } = error;
+    return { kind: 'unsupported', reason, message, ...(errno ? { errno } : {}) };
+  }
   if (type === 'load') {
     const reason = error instanceof WebAssembly.CompileError ? 'compile' : 'instantiate';
     return { kind: 'program', reason, message: `the program could not be loaded: ${message}` };

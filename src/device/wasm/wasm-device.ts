@@ -10,7 +10,16 @@ import { DeviceProcess } from '../../engine/device-process.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
 import type { LoadedKernel, RingQueue } from '../../engine/ring-queue.ts';
 import type { DeviceLost } from '../../errors.ts';
-import { hex, invalidType, outOfRange, ProgramError, StateError } from '../../errors.ts';
+import {
+  formatBytes,
+  hex,
+  invalidType,
+  outOfRange,
+  ProgramError,
+  StateError,
+  UnsupportedError,
+} from '../../errors.ts';
+import { pageSize } from '../../linux/mmap.ts';
 import { overlaps, type Range } from '../../mm/address.ts';
 import { type Capabilities, SVM } from '../capabilities.ts';
 import type {
@@ -74,6 +83,12 @@ export function wasmDevice(options: WasmDeviceOptions = {}): DeviceSpec<WasmDevi
   return {
     kind: 'wasm',
     async open(context: DeviceContext): Promise<AttachedDevice<WasmDevice>> {
+      if (pageSize() !== 4096) {
+        throw new UnsupportedError(
+          'page size',
+          `The wasm device lays its memory out for pages of 4 KiB; this kernel's are of ${formatBytes(pageSize())}. Use a kernel with 4 KiB pages.`,
+        );
+      }
       const { device, ring } = await WasmDevice.open(context, checked);
       return { device, port: ring };
     },

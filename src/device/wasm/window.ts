@@ -5,6 +5,8 @@
  *
  * @module
  */
+
+import { UnsupportedError } from '../../errors.ts';
 import { addressOf } from '../../ffi/library.ts';
 import {
   MADV_DONTDUMP,
@@ -39,7 +41,15 @@ const WASM_PAGE = 65536;
 /** Makes the linear memory. Node reserves 4 GiB of addresses for it, and no memory. */
 export function createLinearMemory(): WebAssembly.Memory {
   const pages = WINDOW_BYTES / WASM_PAGE;
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new UnsupportedError(
+      'address space',
+      `The device's process can't reserve a linear memory of 4 GiB (${String(cause)}). Node reserves about 10 GiB of addresses for it, and no memory: raise RLIMIT_AS (ulimit -v unlimited)`,
+      { cause },
+    );
+  }
 }
 
 /** Where virtual address 0 of the window lies in this process. */

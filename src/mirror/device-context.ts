@@ -1,0 +1,40 @@
+/**
+ * What a device may ask of a mirror, also of one that is still being opened: which buffers are live for it, what it may
+ * do with a range, and how an address lies to the buffers.
+ *
+ * @module
+ */
+import type { DeviceContext } from '../device/device.ts';
+import type { Arena } from '../engine/arena.ts';
+import { pageSize } from '../linux/mmap.ts';
+import { alignUp, type Range } from '../mm/address.ts';
+import type { Access } from './alloc-options.ts';
+import type { LiveBuffers } from './live-buffers.ts';
+import type { SvmBuffer } from './svm-buffer.ts';
+
+/** The context of the device with that number among the mirror's devices. */
+export function deviceContext(name: string, index: number, arena: Arena, live: LiveBuffers): DeviceContext {
+  const page = pageSize();
+  const accessOf = (buffer: SvmBuffer): Access => buffer.access[index] ?? 'none';
+  return {
+    name,
+    arena,
+    live: () =>
+      live
+        .sorted()
+        .map((buffer) => ({
+          start: buffer.address,
+          end: alignUp(buffer.end, page),
+          access: accessOf(buffer),
+        }))
+        .filter((range): range is Range & { access: 'read' | 'write' } => range.access !== 'none'),
+    accessTo(address, size) {
+      if (!Number.isSafeInteger(address) || !(size >= 0)) return undefined;
+      const buffer = live.at(address);
+      if (!buffer || address + size > buffer.end) return undefined;
+      const access = accessOf(buffer);
+      return access === 'none' ? undefined : access;
+    },
+    nearest: (address) => live.nearest(address),
+  };
+}
