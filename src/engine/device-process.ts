@@ -26,6 +26,7 @@ export interface DeviceProcessOptions {
   readonly arenaFd: number;
   readonly log: MapLogWriter;
   readonly cores: number;
+  /** What the entry module finds as JSON in `process.argv[2]`. */
   readonly init: Record<string, unknown>;
 }
 
@@ -79,7 +80,8 @@ export class DeviceProcess {
     for (let core = 0; core < options.cores; core++) control.i32[coreWord(core) + CORE.HAZARD] = NO_HAZARD;
     const kick = eventfd();
     const { NODE_OPTIONS: _dropped, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
-    const child = spawn(process.execPath, [...options.execArgv, join(distFolder(), options.entry)], {
+    const entry = join(distFolder(), options.entry);
+    const child = spawn(process.execPath, [...options.execArgv, entry, JSON.stringify(options.init)], {
       stdio: [
         'ignore',
         'ignore',
@@ -107,12 +109,7 @@ export class DeviceProcess {
     }
     const device = new DeviceProcess(options.name, control, child, child.pid, kick);
     try {
-      device.#ready = await device.request({
-        type: 'init',
-        name: options.name,
-        cores: options.cores,
-        ...options.init,
-      });
+      device.#ready = await device.request({ type: 'init' });
       return device;
     } catch (error) {
       await device.close();

@@ -25,6 +25,7 @@ class Program {
   readonly child: ChildProcess;
   readonly said: unknown[] = [];
   complaints = '';
+  readonly #exited: Promise<unknown>;
   readonly #closed: Promise<unknown>;
 
   constructor(scenario: string, options: { detached?: boolean } = {}) {
@@ -32,7 +33,8 @@ class Program {
       stdio: ['pipe', 'pipe', 'pipe'],
       ...options,
     });
-    // Ends only when the last process that holds the pipes has: the device inherits them.
+    this.#exited = once(this.child, 'exit');
+    // Comes only when the last process that holds the pipes has: the device inherits them.
     this.#closed = once(this.child, 'close');
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.said.push(JSON.parse(line)));
     this.child.stderr!.on('data', (text) => {
@@ -63,11 +65,17 @@ class Program {
   /** How it ended: its exit code, or the signal. And nothing of it or its device is left. */
   async ended(): Promise<number | string | null> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), DEADLINE);
-    await this.#closed;
+    await this.#exited;
     clearTimeout(timer);
-    assert.equal(isRunning(this.pid), false);
-    await eventually(`the end of the device of ${this.mirror}`, () => !isRunning(this.device), DEADLINE);
-    await eventually(`the end of ${this.mirror}`, () => whoHolds(this.mirror).length === 0, DEADLINE);
+    try {
+      assert.equal(isRunning(this.pid), false);
+      await eventually(`the end of the device of ${this.mirror}`, () => !isRunning(this.device), DEADLINE);
+      await eventually(`the end of ${this.mirror}`, () => whoHolds(this.mirror).length === 0, DEADLINE);
+    } finally {
+      // A test that has failed leaves nothing running either.
+      if (isRunning(this.device)) process.kill(this.device, 'SIGKILL');
+    }
+    await this.#closed;
     return this.child.signalCode ?? this.child.exitCode;
   }
 }

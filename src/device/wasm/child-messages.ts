@@ -10,6 +10,13 @@ import type { Address } from '../../mm/address.ts';
 /** How wild accesses are caught: `auto` is userfaultfd where it is to be had, else traps. */
 export type FaultMode = 'auto' | 'userfaultfd' | 'trap';
 
+/** What a device process is started with. */
+export interface DeviceInit {
+  readonly cores: number;
+  readonly logSegments: number;
+  readonly faults: FaultMode;
+}
+
 /** A compiled program as cores take it in. */
 export interface CoreModule {
   readonly id: number;

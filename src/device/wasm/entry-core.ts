@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES, CORE, CORE_STATE, coreWord } from '../../engine/control-layout.ts';
 import { CoreLoop, park } from '../../engine/core-loop.ts';
@@ -14,59 +14,64 @@ import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName, threadId } from '../../linux/process.ts';
 import type { CoreData, CoreModule, CoreReport } from './child-messages.ts';
 import { CorePrograms } from './core-programs.ts';
+import { firstMessage } from './first-message.ts';
 
-const {
-  core,
-  memory,
-  control: address,
-  programs: initial,
-  mail,
-  mailCount,
-  base,
-  logSegments,
-  mailSeen,
-} = workerData as CoreData;
-const control = new SharedMemory(address, CONTROL_BYTES);
-const block = coreWord(core);
-const programs = new CorePrograms(memory, core);
-const protectedWindow =
-  logSegments === undefined
-    ? undefined
-    : new ProtectedWindow(new MapLogReader(CHILD_FD.LOG, logSegments), base, CHILD_FD.ARENA, pageSize());
-const report = (message: CoreReport): void => parentPort!.postMessage(message);
+void firstMessage<CoreData>().then(serve);
 
-setThreadName(`mirror-core-${core}`);
-Atomics.store(control.i32, block + CORE.THREAD, threadId());
+function serve(data: CoreData): void {
+  const {
+    core,
+    memory,
+    control: address,
+    programs: initial,
+    mail,
+    mailCount,
+    base,
+    logSegments,
+    mailSeen,
+  } = data;
+  const control = new SharedMemory(address, CONTROL_BYTES);
+  const block = coreWord(core);
+  const programs = new CorePrograms(memory, core);
+  const protectedWindow =
+    logSegments === undefined
+      ? undefined
+      : new ProtectedWindow(new MapLogReader(CHILD_FD.LOG, logSegments), base, CHILD_FD.ARENA, pageSize());
+  const report = (message: CoreReport): void => parentPort!.postMessage(message);
 
-/** A start function may fault like a kernel: the core is LOADING meanwhile, and may not come back. */
-function take(program: CoreModule): string | undefined {
-  let error: string | undefined;
-  Atomics.store(control.i32, block + CORE.STATE, CORE_STATE.LOADING);
-  try {
-    programs.take(program);
-  } catch (cause) {
-    error = cause instanceof Error ? cause.message : String(cause);
-  }
-  const was = Atomics.compareExchange(control.i32, block + CORE.STATE, CORE_STATE.LOADING, CORE_STATE.IDLE);
-  if (was !== CORE_STATE.LOADING) park();
-  return error;
-}
+  setThreadName(`mirror-core-${core}`);
+  Atomics.store(control.i32, block + CORE.THREAD, threadId());
 
-for (const program of initial) take(program);
-let seen = mailSeen;
-report({ type: 'serving' });
-
-new CoreLoop(control, core, CHILD_FD.WAKE, {
-  kernel: (id) => programs.kernel(id),
-  enter: () => protectedWindow?.catchUp(),
-  idle() {
-    const count = Atomics.load(mailCount, core);
-    if (count === seen) return;
-    seen = count;
-    for (let next = receiveMessageOnPort(mail); next; next = receiveMessageOnPort(mail)) {
-      const program = next.message as CoreModule;
-      const error = take(program);
-      report({ type: 'loaded', id: program.id, ...(error === undefined ? {} : { error }) });
+  /** A start function may fault like a kernel: the core is LOADING meanwhile, and may not come back. */
+  function take(program: CoreModule): string | undefined {
+    let error: string | undefined;
+    Atomics.store(control.i32, block + CORE.STATE, CORE_STATE.LOADING);
+    try {
+      programs.take(program);
+    } catch (cause) {
+      error = cause instanceof Error ? cause.message : String(cause);
     }
-  },
-}).run();
+    const was = Atomics.compareExchange(control.i32, block + CORE.STATE, CORE_STATE.LOADING, CORE_STATE.IDLE);
+    if (was !== CORE_STATE.LOADING) park();
+    return error;
+  }
+
+  for (const program of initial) take(program);
+  let seen = mailSeen;
+  report({ type: 'serving' });
+
+  new CoreLoop(control, core, CHILD_FD.WAKE, {
+    kernel: (id) => programs.kernel(id),
+    enter: () => protectedWindow?.catchUp(),
+    idle() {
+      const count = Atomics.load(mailCount, core);
+      if (count === seen) return;
+      seen = count;
+      for (let next = receiveMessageOnPort(mail); next; next = receiveMessageOnPort(mail)) {
+        const program = next.message as CoreModule;
+        const error = take(program);
+        report({ type: 'loaded', id: program.id, ...(error === undefined ? {} : { error }) });
+      }
+    },
+  }).run();
+}

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES } from '../../engine/control-layout.ts';
 import { lose } from '../../engine/loss.ts';
@@ -15,40 +15,44 @@ import { SharedMemory } from '../../engine/shared-memory.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName } from '../../linux/process.ts';
 import type { PagerData, PagerReport } from './child-messages.ts';
+import { firstMessage } from './first-message.ts';
 import { ownRanges } from './regions.ts';
 import { mapWindow, WINDOW_BYTES } from './window.ts';
 
-const { userfaultfd, base, cores, control: address, logSegments } = workerData as PagerData;
-const report = (message: PagerReport): void => parentPort!.postMessage(message);
-const control = new SharedMemory(address, CONTROL_BYTES);
-const log = new MapLogReader(CHILD_FD.LOG, logSegments);
-const restored = (core: number): void => report({ type: 'restored', core });
-const kick = CHILD_FD.KICK;
+void firstMessage<PagerData>().then(serve);
 
-setThreadName('mirror-pager');
-report({ type: 'serving' });
-try {
-  if (userfaultfd === undefined) {
-    const window = new ProtectedWindow(log, base, CHILD_FD.ARENA, pageSize());
-    runStandIn({ control, window, kick, cores, restored });
+function serve({ userfaultfd, base, cores, control: address, logSegments }: PagerData): void {
+  const report = (message: PagerReport): void => parentPort!.postMessage(message);
+  const control = new SharedMemory(address, CONTROL_BYTES);
+  const log = new MapLogReader(CHILD_FD.LOG, logSegments);
+  const restored = (core: number): void => report({ type: 'restored', core });
+  const kick = CHILD_FD.KICK;
+
+  setThreadName('mirror-pager');
+  report({ type: 'serving' });
+  try {
+    if (userfaultfd === undefined) {
+      const window = new ProtectedWindow(log, base, CHILD_FD.ARENA, pageSize());
+      runStandIn({ control, window, kick, cores, restored });
+    }
+    new Pager({
+      control,
+      log,
+      userfaultfd,
+      base,
+      limit: WINDOW_BYTES,
+      arena: CHILD_FD.ARENA,
+      kick,
+      cores,
+      pageSize: pageSize(),
+      own: ownRanges(cores),
+      restore: (start, end) => mapWindow(base, start, end, CHILD_FD.ARENA, userfaultfd),
+      stopping: (core, loading) => report({ type: 'stopping', core, loading }),
+      restored,
+      lose: (reason) => lose(control, reason),
+    }).run();
+  } catch (error) {
+    const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    lose(control, `the pager failed: ${words}`);
   }
-  new Pager({
-    control,
-    log,
-    userfaultfd,
-    base,
-    limit: WINDOW_BYTES,
-    arena: CHILD_FD.ARENA,
-    kick,
-    cores,
-    pageSize: pageSize(),
-    own: ownRanges(cores),
-    restore: (start, end) => mapWindow(base, start, end, CHILD_FD.ARENA, userfaultfd),
-    stopping: (core, loading) => report({ type: 'stopping', core, loading }),
-    restored,
-    lose: (reason) => lose(control, reason),
-  }).run();
-} catch (error) {
-  const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  lose(control, `the pager failed: ${words}`);
 }

@@ -40,7 +40,7 @@ import {
   type KernelExport,
   matchSignature,
 } from './binary/index.ts';
-import type { FaultMode, LoadRequest } from './child-messages.ts';
+import type { DeviceInit, FaultMode, LoadRequest } from './child-messages.ts';
 import { MOST_CORES, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
 
 export type { FaultMode };
@@ -205,15 +205,20 @@ export class WasmDevice implements Device {
       pointerLimit: WASM_WINDOW.end,
       maxItems: MOST_ITEMS,
       start: async (log) => {
+        const init: DeviceInit = {
+          cores: options.cores,
+          logSegments: log.segments,
+          faults: options.faults,
+        };
         const started = await DeviceProcess.start({
           name: context.name,
-          entry: 'device/wasm/entry-main.js',
+          entry: 'device/wasm/entry-main.cjs',
           // Without it V8 notices a termination late, after tens of thousands of faults.
           execArgv: ['--no-wasm-dynamic-tiering'],
           arenaFd: context.arena.fd,
           log,
           cores: options.cores,
-          init: { logSegments: log.segments, faults: options.faults },
+          init: { ...init },
         });
         const ready = started.ready as { faults: Exclude<FaultMode, 'auto'>; refused?: string };
         mode = ready.faults;
