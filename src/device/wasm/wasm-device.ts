@@ -4,62 +4,31 @@
  *
  * @module
  */
-import { readFile } from 'node:fs/promises';
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
 import { DeviceProcess } from '../../engine/device-process.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
-import type { LoadedKernel, RingQueue } from '../../engine/ring-queue.ts';
+import type { RingQueue } from '../../engine/ring-queue.ts';
 import type { DeviceLost } from '../../errors.ts';
-import {
-  formatBytes,
-  hex,
-  invalidType,
-  outOfRange,
-  ProgramError,
-  StateError,
-  UnsupportedError,
-} from '../../errors.ts';
+import { formatBytes, hex, ProgramError, StateError, UnsupportedError } from '../../errors.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { overlaps, type Range } from '../../mm/address.ts';
 import { type Capabilities, SVM } from '../capabilities.ts';
 import type {
-  ArgumentKind,
   AttachedDevice,
   Device,
   DeviceContext,
   DeviceCounters,
   DeviceSpec,
-  Kernel,
   Program,
   ReservedRegion,
 } from '../device.ts';
-import {
-  checkRequirements,
-  detachData,
-  inspectModule,
-  type KernelExport,
-  matchSignature,
-} from './binary/index.ts';
+import { checkRequirements, detachData, inspectModule } from './binary/index.ts';
 import type { DeviceInit, FaultMode, LoadRequest } from './child-messages.ts';
-import { MOST_CORES, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
+import { reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
+import { type CheckedOptions, checkOptions, type WasmDeviceOptions } from './wasm-options.ts';
+import { readSource, WasmProgram } from './wasm-program.ts';
 
-export type { FaultMode };
-
-export interface WasmDeviceOptions {
-  /** Worker threads that run kernels, 1 to 16; 2 by default. */
-  readonly cores?: number;
-  /**
-   * How accesses outside live buffers are caught. `'userfaultfd'`: by page faults, with the address, and recovered from
-   * whatever the instruction. `'trap'`: those pages are inaccessible; a plain load or store traps (without an address),
-   * a wild atomic or bulk access loses the device. `'auto'` (default): userfaultfd, or where that is refused, traps and
-   * a warning that says why.
-   */
-  readonly faults?: FaultMode;
-  /** Narrows the window `[64 KiB, 4 GiB)` in which buffers may lie. */
-  readonly window?: readonly [low: number, high: number];
-  /** More regions that no buffer may lie in, as a device's firmware would have them. */
-  readonly reserved?: readonly ReservedRegion[];
-}
+export type { FaultMode, WasmDeviceOptions };
 
 /** Every launch is [begin, end) of 32-bit integers. */
 const MOST_ITEMS = 2 ** 32 - 1;
@@ -95,60 +64,6 @@ export function wasmDevice(options: WasmDeviceOptions = {}): DeviceSpec<WasmDevi
   };
 }
 
-interface CheckedOptions {
-  readonly cores: number;
-  readonly faults: FaultMode;
-  readonly window: Range;
-  readonly reserved: readonly ReservedRegion[];
-}
-
-function checkOptions(options: WasmDeviceOptions): CheckedOptions {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
-  const {
-    cores = 2,
-    faults = 'auto',
-    window = [WASM_WINDOW.start, WASM_WINDOW.end],
-    reserved = [],
-  } = options;
-  if (typeof cores !== 'number') throw invalidType('cores', 'a number', cores);
-  if (!Number.isInteger(cores) || cores < 1 || cores > MOST_CORES) {
-    throw outOfRange('cores', `an integer from 1 to ${MOST_CORES}`, cores);
-  }
-  if (!Array.isArray(window) || window.length !== 2 || window.some((edge) => typeof edge !== 'number'))
-    throw invalidType('window', 'two numbers, [low, high)', window);
-  const [low, high] = window;
-  if (
-    !Number.isSafeInteger(low) ||
-    !Number.isSafeInteger(high) ||
-    low < WASM_WINDOW.start ||
-    high > WASM_WINDOW.end ||
-    low >= high
-  ) {
-    throw outOfRange(
-      'window',
-      `[low, high) within [${hex(WASM_WINDOW.start)}, ${hex(WASM_WINDOW.end)})`,
-      `[${low}, ${high})`,
-    );
-  }
-  if (!Array.isArray(reserved)) throw invalidType('reserved', 'an array of { start, end, name }', reserved);
-  for (const [i, region] of reserved.entries()) checkReserved(`reserved[${i}]`, region);
-  if (faults !== 'auto' && faults !== 'userfaultfd' && faults !== 'trap') {
-    if (typeof faults !== 'string') throw invalidType('faults', "'auto', 'userfaultfd' or 'trap'", faults);
-    throw outOfRange('faults', "'auto', 'userfaultfd' or 'trap'", faults);
-  }
-  return { cores, faults, window: { start: low, end: high }, reserved: [...reserved] };
-}
-
-function checkReserved(at: string, region: ReservedRegion): void {
-  if (typeof region !== 'object' || region === null) throw invalidType(at, '{ start, end, name }', region);
-  const { start, end, name } = region;
-  if (typeof start !== 'number') throw invalidType(`${at}.start`, 'a number', start);
-  if (typeof end !== 'number') throw invalidType(`${at}.end`, 'a number', end);
-  if (typeof name !== 'string') throw invalidType(`${at}.name`, 'a string', name);
-  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start >= end)
-    throw outOfRange(at, 'a range with 0 <= start < end', `[${start}, ${end})`);
-}
-
 let warned = false;
 
 /** Says once per process that faults are caught by traps, why, and what that costs. */
@@ -178,14 +93,22 @@ export class WasmDevice implements Device {
   /** Worker threads that run kernels. */
   readonly cores: number;
   readonly #ring: RingDevice;
-  readonly #programs: LoadedProgram[] = [];
+  readonly #programs: LoadedProgram[];
+  /** Loads run one after another, so that each sees what the one before has placed. */
+  #loads: Promise<unknown> = Promise.resolve();
   #nextKernel = FIRST_LOADED_KERNEL;
   #nextProgram = 1;
 
   readonly #mode: () => Exclude<FaultMode, 'auto'>;
 
-  private constructor(ring: RingDevice, options: CheckedOptions, mode: () => Exclude<FaultMode, 'auto'>) {
+  private constructor(
+    ring: RingDevice,
+    options: CheckedOptions,
+    programs: LoadedProgram[],
+    mode: () => Exclude<FaultMode, 'auto'>,
+  ) {
     this.#ring = ring;
+    this.#programs = programs;
     this.#mode = mode;
     this.name = ring.name;
     this.cores = options.cores;
@@ -198,6 +121,7 @@ export class WasmDevice implements Device {
     context: DeviceContext,
     options: CheckedOptions,
   ): Promise<{ device: WasmDevice; ring: RingDevice }> {
+    const programs: LoadedProgram[] = [];
     let mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
     const ring = new RingDevice({
       context,
@@ -223,11 +147,18 @@ export class WasmDevice implements Device {
         const ready = started.ready as { faults: Exclude<FaultMode, 'auto'>; refused?: string };
         mode = ready.faults;
         if (ready.refused !== undefined) warnOfTraps(context.name, ready.refused);
+        // After a reopen the programs are there before the first launch can be.
+        try {
+          for (const { request } of programs) await started.request({ ...request });
+        } catch (error) {
+          await started.close();
+          throw error;
+        }
         return started;
       },
     });
     await ring.open();
-    return { device: new WasmDevice(ring, options, () => mode), ring };
+    return { device: new WasmDevice(ring, options, programs, () => mode), ring };
   }
 
   get queue(): RingQueue {
@@ -263,6 +194,12 @@ export class WasmDevice implements Device {
    */
   async load(source: URL | Uint8Array | ArrayBuffer): Promise<Program> {
     const bytes = await readSource(source);
+    const loaded = this.#loads.then(() => this.#load(bytes));
+    this.#loads = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async #load(bytes: Uint8Array): Promise<Program> {
     if (this.#ring.closed) throw new StateError('closed', `device '${this.name}' is closed`);
     const known = this.#programs.find((entry) => Buffer.compare(entry.source, bytes) === 0);
     if (known) return known.program;
@@ -292,54 +229,10 @@ export class WasmDevice implements Device {
   }
 
   async reopen(): Promise<void> {
-    if (!(await this.#ring.reopen())) return;
-    for (const { request } of this.#programs) await this.#ring.request({ ...request });
+    await this.#ring.reopen();
   }
 
   close(): Promise<void> {
     return this.#ring.close();
-  }
-}
-
-class WasmProgram implements Program {
-  readonly kernels: readonly string[];
-  readonly #owner: object;
-  readonly #exports: ReadonlyMap<string, KernelExport>;
-  readonly #ids: ReadonlyMap<string, number>;
-
-  constructor(owner: object, kernels: readonly KernelExport[], ids: ReadonlyMap<string, number>) {
-    this.#owner = owner;
-    this.kernels = kernels.map(({ name }) => name);
-    this.#exports = new Map(kernels.map((kernel) => [kernel.name, kernel]));
-    this.#ids = ids;
-  }
-
-  kernel<const Kinds extends readonly ArgumentKind[]>(name: string, kinds: Kinds): Kernel<Kinds> {
-    if (typeof name !== 'string') throw invalidType('name', 'a string', name);
-    const found = this.#exports.get(name);
-    if (!found) {
-      throw new ProgramError(
-        'unknown-kernel',
-        `the program has no kernel '${name}'; it has ${this.kernels.join(', ')}`,
-      );
-    }
-    matchSignature(name, kinds, found.params);
-    const kernel: LoadedKernel = { name, kinds: [...kinds], id: this.#ids.get(name)!, owner: this.#owner };
-    return Object.freeze(kernel) as unknown as Kernel<Kinds>;
-  }
-}
-
-async function readSource(source: URL | Uint8Array | ArrayBuffer): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return Uint8Array.from(source);
-  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
-  if (!(source instanceof URL))
-    throw invalidType('program', 'a file URL, a Uint8Array or an ArrayBuffer', source);
-  if (source.protocol !== 'file:') throw outOfRange('program', 'a file: URL', source.href);
-  try {
-    return Uint8Array.from(await readFile(source));
-  } catch (cause) {
-    throw new ProgramError('not-found', `the program ${source.href} could not be read: ${String(cause)}`, {
-      cause,
-    });
   }
 }
