@@ -13,6 +13,7 @@ import { allocation } from './alloc.ts';
 import { gapSearch } from './gap-search.ts';
 import { handOver } from './hand-over.ts';
 import { launchLatency } from './launch.ts';
+import { layoutAccess } from './layout.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { startup } from './startup.ts';
@@ -23,6 +24,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   launch: launchLatency,
   kernels: pointerFollowing,
   'hand-over': handOver,
+  layout: layoutAccess,
   start: startup,
 };
 

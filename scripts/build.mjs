@@ -33,7 +33,7 @@ try {
       format: 'esm',
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
-      entryPoints: ['src/index.ts', 'src/mm/index.ts', 'src/device/index.ts'],
+      entryPoints: ['src/index.ts', 'src/mm/index.ts', 'src/layout/index.ts', 'src/device/index.ts'],
     });
     // The threads of a device process are CommonJS, one file each: they come up about 10 ms earlier.
     await build({

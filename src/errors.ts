@@ -106,7 +106,7 @@ export interface DeviceFaultDetails {
   readonly address?: number;
   readonly access?: 'read' | 'write';
   readonly nearest?: NearestBuffer;
-  /** The trap's own words, where it has any. */
+  /** The trap's own words, where it has any; or what more there is to say of an access. */
   readonly detail?: string;
 }
 
@@ -132,7 +132,7 @@ export class DeviceFault extends MirrorError {
         ? `${who} trapped: ${d.detail ?? 'unknown reason'}${where}${near}`
         : `${who} faulted: ${how}${where}${near}${
             d.reason === 'read-only' ? ' (read-only for this device)' : ''
-          }`;
+          }${d.address !== undefined && d.detail ? `; ${d.detail}` : ''}`;
     super('ERR_MIRROR_DEVICE_FAULT', text, d.address === undefined ? {} : { errno: 'EFAULT' });
     this.reason = d.reason;
     this.device = d.device;

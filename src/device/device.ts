@@ -68,7 +68,10 @@ export interface Command {
   readonly times: CommandTimes;
   /** The part of the items that cores have begun, 0 to 1. */
   readonly progress: number;
-  /** Resolves when the command is complete; rejects with DeviceFault, DeviceLost or the abort reason. Made on demand. */
+  /**
+   * Resolves when the command is complete; rejects with DeviceFault, DeviceLost, TimeoutError or the abort reason. Made
+   * on demand.
+   */
   readonly done: Promise<void>;
   /**
    * Blocks this thread until the command has ended, and throws what `done` would reject with. Throws TimeoutError
@@ -91,6 +94,11 @@ export interface LaunchOptions<Args extends readonly unknown[] = readonly Kernel
   readonly chunk?: number;
   /** Aborting it stops the kernel (a runaway one too) and rejects `done` with the signal's reason. */
   readonly signal?: AbortSignal;
+  /**
+   * Milliseconds from the launch, its time in the queue included; none by default. A kernel that has not ended by then
+   * is stopped as by `signal`, and `done` rejects with TimeoutError.
+   */
+  readonly timeout?: number;
 }
 
 /** Commands run in the order in which they were put in. */
@@ -121,6 +129,8 @@ export interface DeviceCounters {
   readonly wildFaults: number;
   /** Cores restarted after a fault or a stop. */
   readonly coreRestarts: number;
+  /** Times that the device came back after it was lost, by itself or by `reopen`. */
+  readonly reopens: number;
 }
 
 export interface Device {
@@ -135,10 +145,16 @@ export interface Device {
   readonly queue: Queue;
   createQueue(): Queue;
   load(program: URL | Uint8Array | ArrayBuffer): Promise<Program>;
-  /** Resolves, never rejects, when the device is lost other than by `close`; a new promise after `reopen`. */
+  /**
+   * Resolves, never rejects, when the device is lost other than by `close`; a new promise from the moment on at which
+   * it is being reopened.
+   */
   readonly lost: Promise<DeviceLost>;
   counters(): DeviceCounters;
-  /** Brings a lost device back, with its programs loaded again and their static data as new. */
+  /**
+   * Brings a lost device back, with its programs loaded again and their static data as new. A device that was lost to
+   * a runaway kernel comes back by itself: then this waits for it. Commands that are put in meanwhile wait as well.
+   */
   reopen(): Promise<void>;
   close(): Promise<void>;
 }

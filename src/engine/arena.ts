@@ -30,12 +30,16 @@ export class Arena {
   constructor(name: string) {
     this.fd = memfdCreate(`mirrorspace-${name}`);
     let size = FULL_ARENA_SIZE;
-    while (size >= LEAST_SIZE && !tryFtruncate(this.fd, size)) size /= 2;
-    if (size < LEAST_SIZE) {
+    try {
+      while (size >= LEAST_SIZE && !tryFtruncate(this.fd, size)) size /= 2;
+      if (size < LEAST_SIZE) {
+        throw new SystemError('ftruncate', ['arena', LEAST_SIZE], 'EFBIG', 'Raise RLIMIT_FSIZE (ulimit -f)');
+      }
+      addSeals(this.fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    } catch (error) {
       close(this.fd);
-      throw new SystemError('ftruncate', ['arena', LEAST_SIZE], 'EFBIG', 'Raise RLIMIT_FSIZE (ulimit -f)');
+      throw error;
     }
-    addSeals(this.fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     this.size = size;
   }
 

@@ -33,7 +33,8 @@ export interface PumpHost {
 export class CommandPump {
   readonly #host: PumpHost;
   readonly #rings: Ring[] = [];
-  readonly #drained: { left: Set<QueuedCommand>; callback: () => void }[] = [];
+  /** Who waits for what was put in before: the last command of each ring then. Oldest first. */
+  #drained: { readonly last: readonly number[]; readonly callback: () => void }[] = [];
   #looking = false;
   #lookUntil = 0;
   #holding = false;
@@ -70,15 +71,30 @@ export class CommandPump {
     if (this.#stopped) return;
     const ended: QueuedCommand[] = [];
     for (const ring of this.#rings) ring.pump(ended);
-    if (ended.length === 0) return;
+    if (ended.length > 0) this.#ended(ended);
+  }
+
+  /** Takes a command back that has no place in a ring yet, and fails it; false where it has. */
+  withdraw(command: QueuedCommand, reason: unknown): boolean {
+    if (!this.#rings.some((ring) => ring.withdraw(command))) return false;
+    command.fail(reason);
+    this.#ended([command]);
+    return true;
+  }
+
+  #ended(ended: readonly QueuedCommand[]): void {
     this.#host.ended(ended);
-    for (let i = this.#drained.length - 1; i >= 0; i--) {
-      const entry = this.#drained[i]!;
-      for (const command of ended) entry.left.delete(command);
-      if (entry.left.size > 0) continue;
-      this.#drained.splice(i, 1);
-      entry.callback();
-    }
+    let ready = 0;
+    while (ready < this.#drained.length && this.#passed(this.#drained[ready]!.last)) ready++;
+    if (ready === 0) return;
+    const callbacks = this.#drained.slice(0, ready);
+    this.#drained = this.#drained.slice(ready);
+    for (const { callback } of callbacks) callback();
+  }
+
+  /** True where everything up to the given command of each ring has ended. */
+  #passed(last: readonly number[]): boolean {
+    return last.every((sequence, i) => this.#rings[i]!.oldest > sequence);
   }
 
   readonly #look = (): void => {
@@ -119,7 +135,7 @@ export class CommandPump {
   whenDrained(callback: () => void): void {
     if (this.pending > 0) this.pump();
     if (this.pending === 0) callback();
-    else this.#drained.push({ left: new Set(this.#rings.flatMap((ring) => ring.commands())), callback });
+    else this.#drained.push({ last: this.#rings.map((ring) => ring.last), callback });
   }
 
   /** Blocks this thread until the command has ended; false where `timeout` milliseconds were not enough. */

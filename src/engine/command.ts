@@ -6,7 +6,8 @@
  */
 
 import type { Command, CommandStatus, CommandTimes, CommandType } from '../device/device.ts';
-import { invalidType, outOfRange, TimeoutError } from '../errors.ts';
+import { TimeoutError } from '../errors.ts';
+import { checkTimeout } from './kernel-arguments.ts';
 
 /** What a packet in the ring holds. */
 export interface Packet {
@@ -33,12 +34,16 @@ export class QueuedCommand implements Command {
   /** The kernel's name, for faults. */
   readonly kernel: string;
   readonly packet: Packet;
+  /** Its number among all that were put into its ring. */
+  sequence = 0;
   /** Its place in the ring; -1 while it waits for one. */
   index = -1;
   /** Somebody asked for `done`, or waited: a failure is not silent. */
   observed = false;
-  /** Why it was aborted, once it was. */
-  abortReason: unknown;
+  /** Its queue has taken note of its failure. */
+  noted = false;
+  #aborted = false;
+  #abortReason: unknown;
   #host: CommandHost;
   #status: CommandStatus = 'queued';
   #times: CommandTimes;
@@ -100,12 +105,26 @@ export class QueuedCommand implements Command {
   }
 
   wait(timeout = Number.POSITIVE_INFINITY): void {
-    if (typeof timeout !== 'number') throw invalidType('timeout', 'a number of milliseconds', timeout);
-    if (!(timeout >= 0)) throw outOfRange('timeout', '>= 0 milliseconds', timeout);
+    checkTimeout(timeout);
     this.observed = true;
     if (!this.settled && !this.#host.block(this, timeout))
       throw new TimeoutError(`command '${this.type}'`, timeout);
     if (this.#status === 'failed') throw this.#error;
+  }
+
+  /** It is being stopped. */
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  get abortReason(): unknown {
+    return this.#abortReason;
+  }
+
+  /** It is being stopped, for this reason: that is what it will be settled with. */
+  abort(reason: unknown): void {
+    this.#aborted = true;
+    this.#abortReason = reason;
   }
 
   /** The queue has written it into the ring. */

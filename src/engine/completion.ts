@@ -36,7 +36,50 @@ const wakeByte = new Uint8Array([1]);
 export const monotonicNow = (): number => performance.now() + monotonicOffset;
 // The first call of performance.now() may take milliseconds: it must not come between the two readings.
 performance.now();
-const monotonicOffset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+const monotonicOffset = measuredOffset();
+
+/** How far `performance.now()` is behind the clock. A pause between the two readings makes it seem less: take the most. */
+function measuredOffset(): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < 16; i++)
+    most = Math.max(most, Number(process.hrtime.bigint()) / 1e6 - performance.now());
+  return most;
+}
+
+/** A failure as JSON of at most `capacity` bytes: its detail, which may be a kernel's own words, is cut to fit. */
+export function failureText(failure: PacketFailure, capacity: number): string {
+  const { detail, ...rest } = failure;
+  for (let length = Math.min(detail?.length ?? 0, capacity); length > 0; length = Math.floor(length / 2)) {
+    const text = JSON.stringify({ ...rest, detail: detail!.slice(0, length) });
+    if (Buffer.byteLength(text) <= capacity) return text;
+  }
+  return JSON.stringify(rest);
+}
+
+/** Reads it again. What stands in shared memory may be anything: it never throws. */
+export function parseFailure(text: string): PacketFailure {
+  try {
+    const failure = JSON.parse(text) as PacketFailure;
+    if (typeof failure === 'object' && failure !== null && typeof failure.reason === 'string') return failure;
+  } catch {
+    // Fall through: the words themselves are all there is.
+  }
+  return { reason: 'trap', core: -1, detail: text.slice(0, 200) };
+}
+
+/** Claims all chunks of a packet that nobody has claimed yet, so that they don't run; gives how many. */
+export function claimRest(control: SharedMemory, queue: number, index: number): number {
+  const { i32 } = control;
+  const word = slotByte(queue, index) / 4;
+  const chunks = i32[word + SLOT.CHUNKS]!;
+  // By compare-and-exchange: a counter past the end belongs to cores that are about to take their claim back.
+  for (let next = Atomics.load(i32, word + SLOT.NEXT); next < chunks; ) {
+    const was = Atomics.compareExchange(i32, word + SLOT.NEXT, next, chunks);
+    if (was === next) return chunks - next;
+    next = was;
+  }
+  return 0;
+}
 
 /** Ends packets of one device process. */
 export class Completer {
@@ -58,8 +101,7 @@ export class Completer {
       PACKET_STATUS.NONE
     )
       return;
-    const detail = failure.detail?.slice(0, 200);
-    const text = JSON.stringify(detail === undefined ? failure : { ...failure, detail });
+    const text = failureText(failure, SLOT_ERROR_BYTES);
     i32[word + SLOT.ERROR_LENGTH] = writeText(this.#control, byte + SLOT_ERROR, SLOT_ERROR_BYTES, text);
   }
 

@@ -42,6 +42,9 @@ export const HEADER = {
   CORE_RESTARTS: 51,
   /** Length of the text at LOST_REASON. */
   LOST_LENGTH: 52,
+  /** Why the process has given itself up, a {@link LOST_CAUSE}; and the core whose kernel is to blame. */
+  LOST_CAUSE: 53,
+  LOST_CORE: 54,
 } as const;
 
 /** Float64 index: bytes that the pager made visible. */
@@ -80,6 +83,16 @@ export const CORE_STATE = {
   TERMINATING: 4,
   /** The thread has ended; its wild pages are to be restored. */
   STOPPED: 5,
+} as const;
+
+export const LOST_CAUSE = {
+  OTHER: 0,
+  /** The core touched too many wild pages; its block has the first. */
+  RUNAWAY_KERNEL: 1,
+  /** The same, in the start function of a program. */
+  RUNAWAY_START: 2,
+  /** The kernel was to be stopped, for another reason than a fault, and went on. */
+  UNSTOPPABLE_KERNEL: 3,
 } as const;
 
 export const FAULT_REASON = { UNMAPPED: 1, READ_ONLY: 2 } as const;

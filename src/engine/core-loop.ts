@@ -10,7 +10,7 @@
  * @module
  */
 import { futexWait } from '../linux/futex.ts';
-import { Completer, monotonicNow, type PacketFailure } from './completion.ts';
+import { Completer, claimRest, monotonicNow, type PacketFailure } from './completion.ts';
 import {
   ARGUMENT_TAG,
   CORE,
@@ -132,17 +132,34 @@ export class CoreLoop {
     i32[this.#block + CORE.INDEX] = index;
     let finished = 0;
     while (claimed < chunks) {
+      this.#awaitWindow();
       if (Atomics.load(i32, word + SLOT.STATUS) === PACKET_STATUS.NONE) {
         i32[this.#block + CORE.UNCOUNTED] = finished;
         const failure = this.#call(kernel, claimed * chunk, Math.min(items, (claimed + 1) * chunk), args);
         if (failure) this.#completer.fail(queue, index, failure);
       }
       finished++;
+      if (Atomics.load(i32, word + SLOT.STATUS) !== PACKET_STATUS.NONE) {
+        finished += claimRest(this.#control, queue, index);
+      }
       claimed = Atomics.add(i32, word + SLOT.NEXT, 1);
     }
     Atomics.sub(i32, word + SLOT.NEXT, 1);
     this.#completer.finish(queue, index, finished);
     return true;
+  }
+
+  /**
+   * Waits while a private page stands in for wild memory under a core that is being stopped: a kernel that touched the
+   * same page now would get no fault.
+   */
+  #awaitWindow(): void {
+    const { i32, address } = this.#control;
+    for (;;) {
+      const pages = Atomics.load(i32, HEADER.WILD_PAGES);
+      if (pages === 0) return;
+      futexWait(address + HEADER.WILD_PAGES * 4, pages, 1);
+    }
   }
 
   /** One call of the kernel, RUNNING from before to after. */

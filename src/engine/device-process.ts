@@ -15,8 +15,12 @@ import { close } from '../linux/memfd.ts';
 import { eventfd, Poller, pidfdOpen, signalEventfd } from '../linux/process.ts';
 import { CHILD_FD, type DeviceReply, type DeviceRequest, type RemoteError } from './child-protocol.ts';
 import { CONTROL_BYTES, CORE, coreWord, HEADER, LOST_REASON, NO_HAZARD } from './control-layout.ts';
+import { type Runaway, readRunaway } from './loss.ts';
 import type { MapLogWriter } from './map-log.ts';
 import { readText, SharedMemory } from './shared-memory.ts';
+
+/** Three pairs of pipes, a pidfd, the loop's own pair for signals, and some for other threads. */
+const DESCRIPTORS_TO_START = 12;
 
 export interface DeviceProcessOptions {
   readonly name: string;
@@ -35,7 +39,8 @@ export class DeviceProcess {
   readonly pid: number;
   #ready: unknown;
   onWake: () => void = () => {};
-  onLost: (lost: DeviceLost) => void = () => {};
+  /** Called once when the process has ended; with the kernel that is to blame where it ran away. */
+  onLost: (lost: DeviceLost, runaway: Runaway | undefined) => void = () => {};
   readonly #name: string;
   readonly #child: ChildProcess;
   readonly #wake: Socket;
@@ -78,36 +83,22 @@ export class DeviceProcess {
     const control = SharedMemory.create('mirrorspace-control', CONTROL_BYTES);
     control.i32[HEADER.QUEUE_COUNT] = 1;
     for (let core = 0; core < options.cores; core++) control.i32[coreWord(core) + CORE.HAZARD] = NO_HAZARD;
-    const kick = eventfd();
-    const { NODE_OPTIONS: _dropped, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
-    const entry = join(distFolder(), options.entry);
-    const child = spawn(process.execPath, [...options.execArgv, entry, JSON.stringify(options.init)], {
-      stdio: [
-        'ignore',
-        'ignore',
-        'inherit',
-        options.arenaFd,
-        control.fd,
-        options.log.fd,
-        'pipe',
-        kick,
-        'ipc',
-      ],
-      serialization: 'advanced',
-      env,
-    });
-    if (child.pid === undefined) {
-      const cause = await new Promise<Error>((resolve) => child.once('error', resolve));
+    let kick = -1;
+    let child: ChildProcess | undefined;
+    let device: DeviceProcess;
+    try {
+      kick = eventfd();
+      checkDescriptors();
+      child = spawnDevice(options, control.fd, kick);
+      if (child.pid === undefined) throw await notStarted(options.name, child);
+      device = new DeviceProcess(options.name, control, child, child.pid, kick);
+    } catch (error) {
+      if (child?.pid !== undefined) await discard(child);
+      if (kick !== -1) close(kick);
       control.unmap();
       close(control.fd);
-      close(kick);
-      throw new UnsupportedError(
-        'device process',
-        `The process of device '${options.name}' could not be started: ${cause.message}`,
-        { cause },
-      );
+      throw error;
     }
-    const device = new DeviceProcess(options.name, control, child, child.pid, kick);
     try {
       device.#ready = await device.request({ type: 'init' });
       return device;
@@ -204,15 +195,63 @@ export class DeviceProcess {
       ? 'it was closed'
       : (said ?? `its process ${this.pid} ended${exit === undefined ? '' : ` (${exit})`}`);
     this.#lost = new DeviceLost(this.#name, reason, exit);
-    for (const { reject } of this.#requests.values()) reject(this.#lost);
+    const runaway = this.#closing ? undefined : readRunaway(this.control);
+    const cause = runaway?.loading ? startRanAway(this.#lost) : this.#lost;
+    for (const { reject } of this.#requests.values()) reject(cause);
     this.#requests.clear();
-    this.onLost(this.#lost);
+    this.onLost(this.#lost, runaway);
   }
+}
+
+function spawnDevice(options: DeviceProcessOptions, control: number, kick: number): ChildProcess {
+  const { NODE_OPTIONS: _dropped, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
+  const entry = join(distFolder(), options.entry);
+  return spawn(process.execPath, [...options.execArgv, entry, JSON.stringify(options.init)], {
+    stdio: ['ignore', 'ignore', 'inherit', options.arenaFd, control, options.log.fd, 'pipe', kick, 'ipc'],
+    serialization: 'advanced',
+    env,
+  });
+}
+
+/** Throws where there are too few to start a process: Node keeps the pipes of one that it had to give up. */
+function checkDescriptors(): void {
+  const spare: number[] = [];
+  try {
+    while (spare.length < DESCRIPTORS_TO_START) spare.push(eventfd());
+  } finally {
+    for (const fd of spare) close(fd);
+  }
+}
+
+async function notStarted(device: string, child: ChildProcess): Promise<UnsupportedError> {
+  const cause = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
+  return new UnsupportedError(
+    'device process',
+    `The process of device '${device}' could not be started: ${cause.message}`,
+    { cause, ...(cause.code ? { errno: cause.code } : {}) },
+  );
+}
+
+/** Ends a process that was started for nothing, with its pipes. */
+async function discard(child: ChildProcess): Promise<void> {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+  for (const stream of child.stdio) stream?.destroy();
+  if (child.connected) child.disconnect();
 }
 
 /** Where the built package lies, whether this file runs from source or from there. */
 function distFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve('mirrorspace/package.json')), 'dist');
+}
+
+function startRanAway(lost: DeviceLost): ProgramError {
+  return new ProgramError(
+    'instantiate',
+    `the program could not be loaded: its start function ran away, and the device with it: ${lost.reason}; a module may touch its own static data and live buffers there, and nothing else`,
+    { cause: lost },
+  );
 }
 
 function revive(error: RemoteError): MirrorError {

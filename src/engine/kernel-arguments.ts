@@ -28,6 +28,11 @@ export function countItems(items: Items, limit: number): number {
   return total;
 }
 
+export function checkTimeout(timeout: unknown): asserts timeout is number {
+  if (typeof timeout !== 'number') throw invalidType('timeout', 'a number of milliseconds', timeout);
+  if (!(timeout >= 0)) throw outOfRange('timeout', '>= 0 milliseconds', timeout);
+}
+
 /** Items that a core takes at a time: enough to be worth the claim, few enough to share the work evenly. */
 export function chunkSize(chunk: number | undefined, items: number, cores: number): number {
   if (chunk === undefined) {

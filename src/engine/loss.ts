@@ -1,10 +1,22 @@
 /**
  * The end of a device process by its own decision: the reason is left in shared memory, where the host reads it, and
- * the process is killed at once. A worker blocked in a system call would keep `process.exit` waiting for ever.
+ * the process is killed at once. A worker blocked in a system call would keep `process.exit` waiting for ever. Where a
+ * runaway kernel is the cause, a record beside the reason says whose it was: the host blames that launch, and opens the
+ * device again.
  *
  * @module
  */
-import { HEADER, LOST_REASON, LOST_REASON_BYTES } from './control-layout.ts';
+import type { PacketFailure } from './completion.ts';
+import {
+  CORE,
+  coreFaultAddress,
+  coreWord,
+  FAULT_REASON,
+  HEADER,
+  LOST_CAUSE,
+  LOST_REASON,
+  LOST_REASON_BYTES,
+} from './control-layout.ts';
 import { type SharedMemory, writeText } from './shared-memory.ts';
 
 export function lose(control: SharedMemory | undefined, reason: string): never {
@@ -12,4 +24,53 @@ export function lose(control: SharedMemory | undefined, reason: string): never {
   process.kill(process.pid, 'SIGKILL');
   // The signal is on its way; run nothing more.
   for (;;);
+}
+
+/** A core whose kernel, or start function, could not be ended without ending the process. */
+export interface Runaway {
+  /** It was loading a program: no packet is to blame. */
+  readonly loading: boolean;
+  readonly queue: number;
+  readonly index: number;
+  /** Its first wild access; without an address where it was to be stopped for another reason. */
+  readonly failure: PacketFailure;
+}
+
+/** What the core's wild fault was, as the pager noted it in the core's block. */
+export function wildFailure({ i32, f64 }: SharedMemory, core: number): PacketFailure {
+  const block = coreWord(core);
+  return {
+    reason: i32[block + CORE.FAULT_REASON] === FAULT_REASON.READ_ONLY ? 'read-only' : 'unmapped',
+    core,
+    address: f64[coreFaultAddress(core)]!,
+    access: i32[block + CORE.FAULT_ACCESS] === 1 ? 'write' : 'read',
+  };
+}
+
+/** To be called before {@link lose}: this core is why. `wild` where it had a wild fault. */
+export function blame({ i32 }: SharedMemory, core: number, loading: boolean, wild: boolean): void {
+  i32[HEADER.LOST_CORE] = core;
+  i32[HEADER.LOST_CAUSE] = loading
+    ? LOST_CAUSE.RUNAWAY_START
+    : wild
+      ? LOST_CAUSE.RUNAWAY_KERNEL
+      : LOST_CAUSE.UNSTOPPABLE_KERNEL;
+}
+
+/** The host reads it once the process has ended; undefined where no runaway is to blame. */
+export function readRunaway(control: SharedMemory): Runaway | undefined {
+  const { i32 } = control;
+  const cause = i32[HEADER.LOST_CAUSE]!;
+  if (cause === LOST_CAUSE.OTHER) return undefined;
+  const core = i32[HEADER.LOST_CORE]!;
+  const block = coreWord(core);
+  return {
+    loading: cause === LOST_CAUSE.RUNAWAY_START,
+    queue: i32[block + CORE.QUEUE]!,
+    index: i32[block + CORE.INDEX]!,
+    failure:
+      cause === LOST_CAUSE.UNSTOPPABLE_KERNEL
+        ? { reason: 'trap', core, detail: 'it could not be stopped' }
+        : wildFailure(control, core),
+  };
 }

@@ -11,6 +11,7 @@
  */
 import { close, ftruncate, memfdCreate, punchHole, tryFtruncate } from '../linux/memfd.ts';
 import type { Range } from '../mm/address.ts';
+import { MAP_ENTRY } from './control-layout.ts';
 import { SharedMemory } from './shared-memory.ts';
 
 const HEADER_BYTES = 4096;
@@ -44,7 +45,8 @@ class Segment {
   view(index: number): Float64Array {
     const number = Math.floor((index >>> 0) / SEGMENT_ENTRIES) % this.#segments;
     if (number !== this.#number || !this.#memory) {
-      this.#memory?.unmap();
+      // First: should the next one not be mapped, nobody may unmap this one again.
+      this.unmap();
       this.#memory = SharedMemory.map(this.#fd, HEADER_BYTES + number * SEGMENT_BYTES, SEGMENT_BYTES);
       this.#number = number;
     }
@@ -74,12 +76,25 @@ export class MapLogWriter {
 
   constructor() {
     this.fd = memfdCreate('mirrorspace-maps');
-    // RLIMIT_FSIZE may forbid the full length; the log then wraps earlier, which is far more than a reader lags.
-    const size = tryFtruncate(this.fd, LOG_BYTES) ? LOG_BYTES : LOG_BYTES_LIMITED;
-    if (size === LOG_BYTES_LIMITED) ftruncate(this.fd, size);
-    this.segments = (size - HEADER_BYTES) / SEGMENT_BYTES;
-    this.#header = SharedMemory.map(this.fd, 0, HEADER_BYTES);
+    try {
+      // RLIMIT_FSIZE may forbid the full length; the log then wraps earlier, which is far more than a reader lags.
+      const size = tryFtruncate(this.fd, LOG_BYTES) ? LOG_BYTES : LOG_BYTES_LIMITED;
+      if (size === LOG_BYTES_LIMITED) ftruncate(this.fd, size);
+      this.segments = (size - HEADER_BYTES) / SEGMENT_BYTES;
+      this.#header = SharedMemory.map(this.fd, 0, HEADER_BYTES);
+    } catch (error) {
+      close(this.fd);
+      throw error;
+    }
     this.#segment = new Segment(this.fd, this.segments);
+  }
+
+  /** A log that lists these ranges. */
+  static of(live: readonly (Range & { readonly access: 'read' | 'write' })[]): MapLogWriter {
+    const log = new MapLogWriter();
+    for (const range of live)
+      log.append(range.access === 'read' ? MAP_ENTRY.MAP_READ : MAP_ENTRY.MAP_WRITE, range);
+    return log;
   }
 
   /** Appends an entry; gives its number plus one, for {@link applied}. */

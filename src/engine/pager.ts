@@ -44,12 +44,14 @@ export interface PagerOptions {
   readonly pageSize: number;
   /** The device's own memory within the window (stacks, static data): anonymous pages, always live. */
   readonly own: readonly Range[];
-  /** Maps and registers `[start, end)` of the window as it was at the start. */
-  restore(start: Address, end: Address): void;
+  /** Maps and registers a page of the window as it was at the start; `live` where a buffer lies there. */
+  restore(page: Address, live: boolean): void;
   /** A core has been taken from its kernel (state STOPPING) and must be terminated. */
   stopping(core: number, loading: boolean): void;
   /** A stopped core's wild pages are gone. */
   restored(core: number): void;
+  /** A core's kernel (or start function) is why {@link PagerOptions.lose} will be called. */
+  blame(core: number, loading: boolean): void;
   /** The device can't go on. Does not return. */
   lose(reason: string): never;
 }
@@ -60,6 +62,10 @@ export class Pager {
   readonly #faults: FaultReader;
   readonly #held = new Map<number, PageFault>();
   readonly #wild = new Map<number, Address[]>();
+  /** Cores that were loading a program at their wild fault. */
+  readonly #loading = new Set<number>();
+  /** Faults that were read while another was being answered. */
+  readonly #later: PageFault[] = [];
   readonly #kickCount = new BigUint64Array(1);
   /** The last fill, which an unmap entry may have overtaken. */
   #filled: Range | undefined;
@@ -79,6 +85,7 @@ export class Pager {
       this.#catchUp();
       this.#moveStoppedCores();
       for (const fault of this.#faults.read()) this.#answer(fault);
+      while (this.#later.length > 0) this.#answer(this.#later.shift()!);
     }
   }
 
@@ -163,13 +170,16 @@ export class Pager {
     }
     const block = coreWord(core);
     const state = Atomics.load(control.i32, block + CORE.STATE);
-    if (state === CORE_STATE.RUNNING || state === CORE_STATE.LOADING) {
+    if (!this.#wild.has(core)) {
       control.f64[coreFaultAddress(core)] = fault.address - base;
       control.i32[block + CORE.FAULT_ACCESS] = fault.access === 'write' ? 1 : 0;
       control.i32[block + CORE.FAULT_REASON] = reason;
+    }
+    if (state === CORE_STATE.RUNNING || state === CORE_STATE.LOADING) {
       this.#held.set(core, fault);
       // The supervisor may be stopping the core too: then it knows already.
       if (Atomics.compareExchange(control.i32, block + CORE.STATE, state, CORE_STATE.STOPPING) === state) {
+        if (state === CORE_STATE.LOADING) this.#loading.add(core);
         this.#o.stopping(core, state === CORE_STATE.LOADING);
       }
     } else if (state === CORE_STATE.TERMINATING) {
@@ -186,21 +196,40 @@ export class Pager {
     return -1;
   }
 
-  /** A private zero page under the faulting access, so that the thread reaches V8's next interrupt check. */
+  /**
+   * A private page under the faulting access, so that the thread reaches V8's next interrupt check: zero, or where the
+   * page is a live one that the device may only read, a copy on write, since other cores go on reading there.
+   */
   #letGo(core: number, page: Address): void {
-    const { base, control, pageSize, userfaultfd } = this.#o;
+    const { arena, base, control, pageSize, userfaultfd } = this.#o;
+    // The page wakes whoever waits for it: their messages must be read before, or their faults would go unnoticed.
+    this.#drain(page);
     const pages = this.#wild.get(core) ?? [];
     this.#wild.set(core, pages);
     pages.push(page);
     if (pages.length > WILD_PAGES_ALLOWED) {
+      this.#o.blame(core, this.#loading.has(core));
       this.#o.lose(
         `core ${core} ran away over wild memory: ${pages.length} pages, the first at 0x${control.f64[coreFaultAddress(core)]!.toString(16)}`,
       );
     }
     Atomics.add(control.i32, HEADER.WILD_PAGES, 1);
     // MAP_FIXED: the page lies in the window, which this process owns.
-    mmap(base + page, pageSize, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const prot = PROT_READ | PROT_WRITE;
+    if (this.#live.find(page)) mmap(base + page, pageSize, prot, MAP_FIXED | MAP_PRIVATE, arena, page);
+    else mmap(base + page, pageSize, prot, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     wakeRange(userfaultfd, base + page, pageSize);
+  }
+
+  /** Reads all pending faults; those at `page` are wild, the others are answered later. */
+  #drain(page: Address): void {
+    const { base, pageSize } = this.#o;
+    for (let faults = this.#faults.read(); faults.length > 0; faults = this.#faults.read()) {
+      for (const fault of faults) {
+        if (alignDown(fault.address - base, pageSize) !== page) this.#later.push(fault);
+        else this.#answer(fault);
+      }
+    }
   }
 
   #moveStoppedCores(): void {
@@ -215,7 +244,13 @@ export class Pager {
       this.#held.delete(core);
       const pages = this.#wild.get(core) ?? [];
       this.#wild.delete(core);
-      for (const page of pages) this.#o.restore(page, page + pageSize);
+      this.#loading.delete(core);
+      for (const page of pages) {
+        this.#catchUp();
+        const live = this.#live.find(page) !== undefined;
+        // What the arena holds there may be another device's: out of reach, but for faults, from its first moment on.
+        this.#o.restore(page, live);
+      }
       Atomics.sub(control.i32, HEADER.WILD_PAGES, pages.length);
       Atomics.store(control.i32, coreWord(core) + CORE.STATE, CORE_STATE.IDLE);
       this.#o.restored(core);

@@ -3,56 +3,61 @@
  * pump) that can be lost and opened again, the queues that outlive it, and the mirror's port. A particular device
  * adds how its process is started and how programs are loaded.
  *
+ * A session that a runaway kernel has cost is opened again at once: that launch rejects with its DeviceFault, other
+ * commands of the session with DeviceLost, and what is put in meanwhile waits for the new session.
+ *
  * @module
  */
 import type { Addressed, CommandType, DeviceContext, DeviceCounters, MirrorPort } from '../device/device.ts';
-import { DeviceFault, DeviceLost, outOfRange, StateError } from '../errors.ts';
+import { DeviceLost, outOfRange, StateError } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
-import { type Packet, QueuedCommand } from './command.ts';
-import { CommandPump } from './command-pump.ts';
-import { monotonicNow, type PacketFailure } from './completion.ts';
-import { FILLED_BYTES_F64, HEADER, MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
+import { checkBuffer, checkRange } from './buffer-checks.ts';
+import { type CommandHost, type Packet, QueuedCommand } from './command.ts';
+import { monotonicNow } from './completion.ts';
+import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
 import type { DeviceProcess } from './device-process.ts';
+import { addCounters, DeviceSession, NO_COUNTERS, type SessionCounters } from './device-session.ts';
+import { HeldCommands } from './held-commands.ts';
+import type { Runaway } from './loss.ts';
 import { MapLogWriter } from './map-log.ts';
-import { Ring } from './ring.ts';
 import { type QueueHost, RingQueue } from './ring-queue.ts';
+import { type StopConditions, StopWatch } from './stop-watch.ts';
 
 const ACKNOWLEDGED = (): boolean => true;
-
-/** One life of the device's process. */
-interface Session {
-  readonly process: DeviceProcess;
-  readonly log: MapLogWriter;
-  readonly pump: CommandPump;
-  readonly rings: Map<RingQueue, Ring>;
-}
 
 export interface RingDeviceOptions {
   readonly context: DeviceContext;
   readonly cores: number;
   readonly pointerLimit: number;
   readonly maxItems: number;
-  /** Starts the process; the log already lists the live ranges. */
+  /** Starts the process, programs and all; the log already lists the live ranges. */
   start(log: MapLogWriter): Promise<DeviceProcess>;
+  /** What a fault at an address outside of all buffers has to do with the device's own memory, in words. */
+  aboutOwn?(address: number): string | undefined;
 }
 
-export class RingDevice implements QueueHost, MirrorPort {
+export class RingDevice implements QueueHost, MirrorPort, CommandHost {
   readonly name: string;
   readonly cores: number;
   readonly pointerLimit: number;
   readonly maxItems: number;
   readonly #o: RingDeviceOptions;
   readonly #queues: RingQueue[] = [];
-  #session: Session | undefined;
+  #session: DeviceSession | undefined;
   /** The log of a session whose process is still starting. */
   #opening: MapLogWriter | undefined;
   #closed = false;
+  /** A lost device on its way back; what is put in meanwhile is held. */
+  #reopening: Promise<void> | undefined;
+  readonly #held = new HeldCommands();
+  readonly #stops = new StopWatch((command, reason) => this.#stop(command, reason));
   #lost: Promise<DeviceLost>;
   #resolveLost: (lost: DeviceLost) => void = () => {};
   #lastLoss: DeviceLost | undefined;
   #lastPid = 0;
   #launches = 0;
-  #past: DeviceCounters = { launches: 0, faults: 0, filledBytes: 0, wildFaults: 0, coreRestarts: 0 };
+  #reopens = 0;
+  #past: SessionCounters = NO_COUNTERS;
 
   constructor(options: RingDeviceOptions) {
     this.#o = options;
@@ -84,62 +89,85 @@ export class RingDevice implements QueueHost, MirrorPort {
   }
 
   createQueue(): RingQueue {
-    const { process: device } = this.#live();
+    const session = this.#live();
     if (this.#queues.length === MAX_QUEUES)
       throw outOfRange('queues', `at most ${MAX_QUEUES} on a device`, MAX_QUEUES + 1);
     const queue = new RingQueue(this, this.#queues.length);
     this.#queues.push(queue);
-    this.#addRing(this.#session!, queue);
-    Atomics.store(device.control.i32, HEADER.QUEUE_COUNT, this.#queues.length);
+    // A session that is being opened gives it a ring of its own accord.
+    session?.addRing(queue);
     return queue;
   }
 
   /** Opens a session. The ranges that are live now are in its log before the process starts. */
   async open(): Promise<void> {
-    const log = new MapLogWriter();
-    for (const range of this.#o.context.live()) {
-      log.append(range.access === 'read' ? MAP_ENTRY.MAP_READ : MAP_ENTRY.MAP_WRITE, range);
-    }
+    const log = MapLogWriter.of(this.#o.context.live());
     // Maps and unmaps while the process starts go to the log as well.
     this.#opening = log;
-    let process: DeviceProcess;
+    let process: DeviceProcess | undefined;
     try {
       process = await this.#o.start(log);
+      if (this.#closed) throw this.#closedError();
     } catch (error) {
+      await process?.close();
       log.close();
       throw error;
     } finally {
       this.#opening = undefined;
     }
-    const pump = new CommandPump({
-      control: process.control,
-      hold: (pending) => process.hold(pending),
-      checkAlive: () => process.checkAlive(),
-      ended: (commands) => this.#ended(commands),
-    });
-    const session: Session = { process, log, pump, rings: new Map() };
-    for (const queue of this.#queues) this.#addRing(session, queue);
-    Atomics.store(process.control.i32, HEADER.QUEUE_COUNT, this.#queues.length);
-    process.onWake = () => pump.woken();
-    process.onLost = (lost) => this.#sessionLost(session, lost);
+    const session = new DeviceSession(process, log, this.#o, (commands) => this.#ended(commands));
+    for (const queue of this.#queues) session.addRing(queue);
+    process.onLost = (lost, runaway) => this.#sessionLost(session, lost, runaway);
     this.#session = session;
     this.#lastPid = process.pid;
+    if (this.#reopening) this.#takeUp(session);
     process.checkAlive();
   }
 
   /** Opens a session again after a loss; nothing where the device lives. */
-  async reopen(): Promise<boolean> {
-    if (this.#closed) throw new StateError('closed', `device '${this.name}' is closed`);
-    if (this.#session || this.#opening) return false;
+  async reopen(): Promise<void> {
+    if (this.#closed) throw this.#closedError();
+    this.#session?.process.checkAlive();
+    if (!this.#session) await (this.#reopening ?? this.#comeBack());
+  }
+
+  /** Resolves, or rejects, once commands no longer wait. */
+  #comeBack(): Promise<void> {
     this.#lost = new Promise((resolve) => {
       this.#resolveLost = resolve;
     });
-    await this.open();
-    return true;
+    const reopening = this.open().catch((error: unknown) => {
+      this.#reopening = undefined;
+      const why = this.#closed ? 'it was closed' : `it could not be opened again: ${messageOf(error)}`;
+      this.#lastLoss = new DeviceLost(this.name, why);
+      this.#resolveLost(this.#lastLoss);
+      this.#failHeld(this.#lastLoss);
+      throw error;
+    });
+    this.#reopening = reopening;
+    return reopening;
   }
 
-  request(message: { type: string } & Record<string, unknown>): Promise<unknown> {
-    return this.#live().process.request(message);
+  /** What was put in while there was no session goes into this one, before anything else can. */
+  #takeUp({ rings, pump }: DeviceSession): void {
+    this.#reopening = undefined;
+    this.#reopens++;
+    this.#held.release(
+      (command) => rings.get(this.#queues[command.queue]!)!.push(command),
+      (callback) => pump.whenDrained(callback),
+    );
+    if (pump.pending > 0) pump.follow();
+  }
+
+  /** Once the device is there, where it is being reopened. */
+  async request(message: { type: string } & Record<string, unknown>): Promise<unknown> {
+    let session = this.#live();
+    while (!session) {
+      // Where it fails, the next line throws the loss.
+      await this.#reopening?.catch(() => {});
+      session = this.#live();
+    }
+    return session.process.request(message);
   }
 
   async close(): Promise<void> {
@@ -147,49 +175,32 @@ export class RingDevice implements QueueHost, MirrorPort {
     this.#closed = true;
     const session = this.#session;
     if (session) {
-      session.process.onLost = () => {};
-      this.#end(session, new DeviceLost(this.name, 'it was closed'));
+      // Commands end, and frees that wait for them take effect, only once no kernel can run any more.
+      session.process.onLost = (lost) => this.#end(session, lost);
       await session.process.close();
       session.log.close();
     }
-    for (const command of this.#queues.flatMap((queue) => queue.takeSilentFailures())) {
-      if (command.error instanceof DeviceLost && command.error.reason === 'it was closed') continue;
-      process.emitWarning(
-        `A failed command was never looked at: ${String(command.error)}`,
-        'MirrorspaceWarning',
-      );
-    }
+    // It ends by itself, since the device is closed.
+    await this.#reopening?.catch(() => {});
+    for (const queue of this.#queues) queue.warnOfSilentFailures();
   }
 
   counters(): DeviceCounters {
-    const now = this.#session ? this.#countersOf(this.#session) : undefined;
-    const past = this.#past;
-    return {
-      launches: this.#launches,
-      faults: past.faults + (now?.faults ?? 0),
-      filledBytes: past.filledBytes + (now?.filledBytes ?? 0),
-      wildFaults: past.wildFaults + (now?.wildFaults ?? 0),
-      coreRestarts: past.coreRestarts + (now?.coreRestarts ?? 0),
-    };
+    return { ...this.#sessionCounters(), launches: this.#launches, reopens: this.#reopens };
+  }
+
+  #sessionCounters(): SessionCounters {
+    return this.#session ? addCounters(this.#past, this.#session.counters()) : this.#past;
   }
 
   // What queues ask.
 
   checkBuffer(name: string, buffer: Addressed): void {
-    if ((buffer as { freed?: unknown }).freed === true) {
-      throw new StateError('freed', `${name} is a freed buffer (it was at 0x${buffer.address.toString(16)})`);
-    }
-    this.checkRange(name, buffer.address, buffer.size);
+    checkBuffer(this.#o.context, name, buffer);
   }
 
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write' = 'read'): void {
-    const allowed = this.#o.context.accessTo(address, size);
-    if (allowed === undefined) {
-      throw outOfRange(name, `within one live buffer that device '${this.name}' may touch`, address);
-    }
-    if (access === 'write' && allowed === 'read') {
-      throw outOfRange(name, `in a buffer that device '${this.name}' may write`, address);
-    }
+  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void {
+    checkRange(this.#o.context, name, address, size, access);
   }
 
   submit(
@@ -197,30 +208,39 @@ export class RingDevice implements QueueHost, MirrorPort {
     type: CommandType,
     kernel: string,
     packet: Packet,
-    signal?: AbortSignal,
+    stop?: StopConditions,
   ): QueuedCommand {
     const session = this.#live();
-    const ring = session.rings.get(queue)!;
-    const command: QueuedCommand = new QueuedCommand(
-      {
-        block: (which, timeout) => session.pump.block(which, timeout),
-        progressOf: (which) => (this.#session === session ? ring.progressOf(which) : 0),
-      },
-      queue.number,
-      type,
-      kernel,
-      packet,
-      monotonicNow(),
-    );
+    const command = new QueuedCommand(this, queue.number, type, kernel, packet, monotonicNow());
     if (type === 'launch') this.#launches++;
-    if (signal) this.#obey(signal, session, ring, command);
-    ring.push(command);
-    session.pump.follow();
+    if (session) {
+      session.rings.get(queue)!.push(command);
+      session.pump.follow();
+    } else {
+      this.#held.add(command);
+    }
+    if (stop) this.#stops.watch(stop, command);
     return command;
   }
 
   pendingOf(queue: RingQueue): readonly QueuedCommand[] {
-    return this.#session?.rings.get(queue)?.commands() ?? [];
+    return this.#session?.rings.get(queue)?.commands() ?? this.#held.of(queue.number);
+  }
+
+  // What commands ask; those that are not settled are of this session, or held.
+
+  block(command: QueuedCommand, timeout: number): boolean {
+    if (!this.#session) {
+      throw new StateError(
+        'lost',
+        `device '${this.name}' is being reopened, which takes turns of the event loop that a blocking wait does not leave it: await the command's 'done', or 'reopen()' before`,
+      );
+    }
+    return this.#stops.block(this.#session.pump, command, timeout);
+  }
+
+  progressOf(command: QueuedCommand): number {
+    return this.#session?.rings.get(this.#queues[command.queue]!)?.progressOf(command) ?? 0;
   }
 
   // What the mirror asks.
@@ -243,7 +263,7 @@ export class RingDevice implements QueueHost, MirrorPort {
 
   drained(callback: () => void): void {
     if (this.#session) this.#session.pump.whenDrained(callback);
-    else callback();
+    else this.#held.whenDrained(callback);
   }
 
   nudge(): void {
@@ -254,44 +274,38 @@ export class RingDevice implements QueueHost, MirrorPort {
     return this.#session?.log ?? this.#opening;
   }
 
-  #live(): Session {
-    if (this.#closed) throw new StateError('closed', `device '${this.name}' is closed`);
+  /** The session; undefined while the device is being reopened. Throws where it is lost or closed. */
+  #live(): DeviceSession | undefined {
+    if (this.#closed) throw this.#closedError();
     this.#session?.process.checkAlive();
-    if (!this.#session) throw this.#lastLoss ?? new StateError('lost', `device '${this.name}' is not open`);
+    if (!this.#session && !this.#reopening)
+      throw this.#lastLoss ?? new StateError('lost', `device '${this.name}' is not open`);
     return this.#session;
   }
 
-  #addRing(session: Session, queue: RingQueue): void {
-    const ring = new Ring(session.process.control, queue.number, this.cores, (command, failure) =>
-      this.#explain(command, failure),
-    );
-    session.rings.set(queue, ring);
-    session.pump.add(ring);
+  #closedError(): StateError {
+    return new StateError('closed', `device '${this.name}' is closed`);
   }
 
-  #obey(signal: AbortSignal, session: Session, ring: Ring, command: QueuedCommand): void {
-    const abort = (): void => {
-      if (command.settled) return;
-      command.abortReason = signal.reason;
-      if (ring.withdraw(command)) {
-        command.fail(signal.reason);
-        this.#ended([command]);
-      } else if (ring.cancel(command)) {
-        session.process.tell({ type: 'stop', queue: ring.number, index: command.index });
-      }
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    command.whenSettled(() => signal.removeEventListener('abort', abort));
+  /** Takes a command back, or stops its kernel; the first reason counts. */
+  #stop(command: QueuedCommand, reason: unknown): void {
+    if (command.settled || command.aborted) return;
+    const session = this.#session;
+    if (!session) {
+      if (this.#held.withdraw(command)) this.#failNow(command, reason);
+      return;
+    }
+    const ring = session.rings.get(this.#queues[command.queue]!)!;
+    if (session.pump.withdraw(command, reason) || !ring.cancel(command)) return;
+    command.abort(reason);
+    session.process.tell({ type: 'stop', queue: command.queue, index: command.index });
+    // No core has begun with it, and none will: its place in the ring is all that is left of it.
+    if (!ring.begun(command)) this.#failNow(command, reason);
   }
 
-  #explain(command: QueuedCommand, failure: PacketFailure): unknown {
-    const nearest = failure.address === undefined ? undefined : this.#o.context.nearest(failure.address);
-    return new DeviceFault({
-      ...failure,
-      device: this.name,
-      kernel: command.kernel,
-      ...(nearest ? { nearest } : {}),
-    });
+  #failNow(command: QueuedCommand, reason: unknown): void {
+    command.fail(reason);
+    this.#ended([command]);
   }
 
   #ended(commands: readonly QueuedCommand[]): void {
@@ -300,31 +314,35 @@ export class RingDevice implements QueueHost, MirrorPort {
     }
   }
 
-  #countersOf({ process: device }: Session): Omit<DeviceCounters, 'launches'> {
-    const { i32, f64 } = device.control;
-    return {
-      faults: Atomics.load(i32, HEADER.FAULTS),
-      filledBytes: f64[FILLED_BYTES_F64]!,
-      wildFaults: Atomics.load(i32, HEADER.WILD_FAULTS),
-      coreRestarts: Atomics.load(i32, HEADER.CORE_RESTARTS),
-    };
-  }
-
-  #sessionLost(session: Session, lost: DeviceLost): void {
-    this.#end(session, lost);
+  #sessionLost(session: DeviceSession, lost: DeviceLost, runaway: Runaway | undefined): void {
+    this.#end(session, lost, runaway);
     this.#lastLoss = lost;
     this.#resolveLost(lost);
     void session.process.close().then(() => session.log.close());
+    // Its failure is told to the commands that are held, and to whoever asks next.
+    if (runaway) this.#comeBack().catch(() => {});
   }
 
   /** No command of the session ends any more: settle them, and remember its counters. */
-  #end(session: Session, lost: DeviceLost): void {
+  #end(session: DeviceSession, lost: DeviceLost, runaway?: Runaway): void {
     session.pump.pump();
-    this.#past = this.counters();
+    this.#past = this.#sessionCounters();
     this.#session = undefined;
-    const left = session.pump.stop();
-    for (const command of left) command.fail(lost);
+    const left = session.settleAll(lost, runaway);
     this.#ended(left);
     session.pump.releaseDrained();
   }
+
+  #failHeld(lost: DeviceLost): void {
+    const callbacks: (() => void)[] = [];
+    this.#held.release(
+      (command) => this.#failNow(command, lost),
+      (callback) => callbacks.push(callback),
+    );
+    for (const callback of callbacks) callback();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -14,10 +14,11 @@ import type {
   LaunchOptions,
   Queue,
 } from '../device/device.ts';
-import { hex, invalidType, outOfRange } from '../errors.ts';
+import { DeviceLost, hex, invalidType, outOfRange } from '../errors.ts';
 import type { Packet, QueuedCommand } from './command.ts';
 import { BUILTIN_KERNEL, MAX_ARGUMENTS, PACKET_TYPE } from './control-layout.ts';
-import { chunkSize, countItems, isAddressed, packArguments } from './kernel-arguments.ts';
+import { checkTimeout, chunkSize, countItems, isAddressed, packArguments } from './kernel-arguments.ts';
+import type { StopConditions } from './stop-watch.ts';
 
 /** Bytes that a core copies or fills at a time: a multiple of every pattern size that is a power of two. */
 const TRANSFER_CHUNK = 1 << 20;
@@ -37,13 +38,13 @@ export interface QueueHost {
   readonly maxItems: number;
   checkBuffer(name: string, buffer: Addressed): void;
   checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void;
-  /** Throws where the device is lost or closed. */
+  /** Throws where the device is lost (and not being reopened) or closed. */
   submit(
     queue: RingQueue,
     type: CommandType,
     kernel: string,
     packet: Packet,
-    signal?: AbortSignal,
+    stop?: StopConditions,
   ): QueuedCommand;
   pendingOf(queue: RingQueue): readonly QueuedCommand[];
 }
@@ -67,15 +68,18 @@ export class RingQueue implements Queue {
       throw outOfRange('kernel', `a kernel of a program loaded on device '${this.#host.name}'`, name);
     }
     if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
-    const { signal } = options;
+    const { signal, timeout } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw invalidType('signal', 'an AbortSignal', signal);
+    if (timeout !== undefined) checkTimeout(timeout);
     const items = countItems(options.items, this.#host.maxItems);
     const chunk = chunkSize(options.chunk, items, this.#host.cores);
     const args = packArguments(name, kinds, options.args, this.#host);
     if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
     signal?.throwIfAborted();
-    return this.#host.submit(this, 'launch', name, dispatch(id, items, chunk, args), signal);
+    const packet = dispatch(id, items, chunk, args);
+    if (signal === undefined && timeout === undefined) return this.#host.submit(this, 'launch', name, packet);
+    return this.#host.submit(this, 'launch', name, packet, { signal, timeout });
   }
 
   copy(target: number | Addressed, source: number | Addressed, size?: number): Command {
@@ -126,9 +130,9 @@ export class RingQueue implements Queue {
   }
 
   async finish(): Promise<void> {
-    const pending = this.#host.pendingOf(this);
-    if (pending.length > 0) {
-      const last = pending[pending.length - 1]!;
+    // One that was taken back has failed already, and keeps its place for those before it.
+    const last = this.#host.pendingOf(this).findLast((command) => !command.settled);
+    if (last) {
       const observed = last.observed;
       const ended = last.done.then(
         () => {},
@@ -144,7 +148,17 @@ export class RingQueue implements Queue {
 
   /** A command of this queue has failed; perhaps nobody will look. */
   noteFailure(command: QueuedCommand): void {
+    if (command.observed || command.noted) return;
+    command.noted = true;
     this.#failed.push(command);
+  }
+
+  /** Says on the process's warnings what failed and nobody looked at, once; not what only the closing ended. */
+  warnOfSilentFailures(): void {
+    for (const { error } of this.takeSilentFailures()) {
+      if (error instanceof DeviceLost && error.reason === 'it was closed') continue;
+      process.emitWarning(`A failed command was never looked at: ${String(error)}`, 'MirrorspaceWarning');
+    }
   }
 
   /** Failures that nobody has looked at, once. */

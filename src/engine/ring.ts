@@ -7,7 +7,7 @@
  */
 
 import type { QueuedCommand } from './command.ts';
-import { type PacketFailure, ringDoorbell } from './completion.ts';
+import { type PacketFailure, parseFailure, ringDoorbell } from './completion.ts';
 import {
   ARGUMENT_TAG,
   CORE,
@@ -38,6 +38,7 @@ export class Ring {
   readonly #inFlight: QueuedCommand[] = [];
   /** Not yet in the ring. */
   readonly #waiting: QueuedCommand[] = [];
+  #pushed = 0;
   #write = 0;
   #retired = 0;
 
@@ -64,7 +65,18 @@ export class Ring {
     return this.#waiting.length > 0 && this.#inFlight.length === 0;
   }
 
+  /** The number of the last command that was pushed. */
+  get last(): number {
+    return this.#pushed;
+  }
+
+  /** The number of the oldest command that has not ended; beyond {@link last} where there is none. */
+  get oldest(): number {
+    return (this.#inFlight[0] ?? this.#waiting[0])?.sequence ?? this.#pushed + 1;
+  }
+
   push(command: QueuedCommand): void {
+    command.sequence = ++this.#pushed;
     if (this.#waiting.length > 0 || !this.#submit(command)) this.#waiting.push(command);
   }
 
@@ -99,6 +111,11 @@ export class Ring {
         PACKET_STATUS.CANCELLED,
       ) === PACKET_STATUS.NONE
     );
+  }
+
+  /** True where a core has claimed some of it. */
+  begun(command: QueuedCommand): boolean {
+    return Atomics.load(this.#control.i32, slotByte(this.number, command.index) / 4 + SLOT.NEXT) > 0;
   }
 
   progressOf(command: QueuedCommand): number {
@@ -166,7 +183,7 @@ export class Ring {
       command.fail(command.abortReason);
     } else if (status === PACKET_STATUS.FAILED) {
       const text = readText(this.#control, byte + SLOT_ERROR, i32[byte / 4 + SLOT.ERROR_LENGTH]!);
-      command.fail(this.#explain(command, JSON.parse(text) as PacketFailure));
+      command.fail(this.#explain(command, parseFailure(text)));
     } else {
       command.complete({
         queued: command.times.queued,

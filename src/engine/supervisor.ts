@@ -10,13 +10,11 @@
  * @module
  */
 import type { Worker } from 'node:worker_threads';
-import { Completer, type PacketFailure } from './completion.ts';
+import { Completer, claimRest, type PacketFailure } from './completion.ts';
 import {
   CORE,
   CORE_STATE,
-  coreFaultAddress,
   coreWord,
-  FAULT_REASON,
   HEADER,
   hazard,
   NO_HAZARD,
@@ -26,6 +24,7 @@ import {
   SLOT,
   slotByte,
 } from './control-layout.ts';
+import { blame, wildFailure } from './loss.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
 /** V8 notices a termination within milliseconds, or never (a bulk operation in native code). */
@@ -50,6 +49,8 @@ export class Supervisor {
   readonly #completer: Completer;
   readonly #threads: (Worker | undefined)[] = [];
   readonly #stops = new Map<number, { loading: boolean; failure: PacketFailure | undefined }>();
+  /** Cores that have come up, with all programs that there were. */
+  readonly #serving = new Set<number>();
 
   constructor(options: SupervisorOptions) {
     this.#o = options;
@@ -69,18 +70,12 @@ export class Supervisor {
     });
     thread.on('exit', () => this.#exited(core));
     await serving;
+    this.#serving.add(core);
   }
 
   /** The pager has taken the core from its kernel at a wild fault. */
   faulted(core: number, loading: boolean): void {
-    const { i32, f64 } = this.#o.control;
-    const block = coreWord(core);
-    this.#terminate(core, loading, {
-      reason: i32[block + CORE.FAULT_REASON] === FAULT_REASON.READ_ONLY ? 'read-only' : 'unmapped',
-      core,
-      address: f64[coreFaultAddress(core)]!,
-      access: i32[block + CORE.FAULT_ACCESS] === 1 ? 'write' : 'read',
-    });
+    this.#terminate(core, loading, wildFailure(this.#o.control, core));
   }
 
   /**
@@ -104,6 +99,7 @@ export class Supervisor {
     this.#stops.set(core, { loading, failure });
     const thread = this.#threads[core];
     const patience = setTimeout(() => {
+      blame(this.#o.control, core, loading, failure !== undefined);
       this.#o.lose(`core ${core} could not be stopped within ${TERMINATION_PATIENCE} ms`);
     }, TERMINATION_PATIENCE);
     thread?.once('exit', () => clearTimeout(patience));
@@ -125,7 +121,15 @@ export class Supervisor {
     const stop = this.#stops.get(core);
     this.#stops.delete(core);
     const block = coreWord(core);
+    Atomics.add(i32, HEADER.CORE_RESTARTS, 1);
     if (stop?.loading) {
+      // It would fault again, and again.
+      if (!this.#serving.has(core)) {
+        const at = stop.failure?.address;
+        this.#o.lose(
+          `core ${core} did not start again: the start function of a program faulted${at === undefined ? '' : ` at 0x${at.toString(16)}`}`,
+        );
+      }
       this.#o.loadFailed(core, stop.failure ?? { reason: 'trap', core });
     } else {
       const queue = i32[block + CORE.QUEUE]!;
@@ -133,20 +137,16 @@ export class Supervisor {
       if (stop?.failure) this.#completer.fail(queue, index, stop.failure);
       // The other chunks must not run: claim what is left in this core's name.
       const word = slotByte(queue, index) / 4;
-      const chunks = i32[word + SLOT.CHUNKS]!;
-      Atomics.compareExchange(i32, word + SLOT.STATUS, PACKET_STATUS.NONE, PACKET_STATUS.CANCELLED);
-      // By compare-and-exchange: a counter past the end belongs to cores that are about to take their claim back.
-      let next = Atomics.load(i32, word + SLOT.NEXT);
-      for (let was = -1; next < chunks && was !== next; ) {
-        was = next;
-        next = Atomics.compareExchange(i32, word + SLOT.NEXT, was, chunks);
-        if (next !== was) was = -1;
+      if (Atomics.load(i32, word + SLOT.STATUS) === PACKET_STATUS.NONE) {
+        // The core went on to another packet in the instant in which it was stopped for the one before.
+        const detail = 'its core was stopped for another command; launch it again';
+        this.#completer.fail(queue, index, { reason: 'trap', core, detail });
       }
-      const left = Math.max(0, chunks - next);
+      const left = claimRest(this.#o.control, queue, index);
       this.#completer.finish(queue, index, left + i32[block + CORE.UNCOUNTED]! + 1);
     }
     Atomics.store(i32, block + CORE.HAZARD, NO_HAZARD);
-    Atomics.add(i32, HEADER.CORE_RESTARTS, 1);
+    this.#serving.delete(core);
     this.#start(core).catch((error) => this.#o.lose(`core ${core} did not start again: ${String(error)}`));
   }
 }

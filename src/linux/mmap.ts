@@ -19,6 +19,7 @@ export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
+export const MADV_DONTNEED = 4;
 export const MADV_DONTFORK = 10;
 export const MADV_HUGEPAGE = 14;
 export const MADV_DONTDUMP = 16;
@@ -82,6 +83,14 @@ function mapHint(errno: string): string | undefined {
 /** Safe on a range that the caller mapped and that nothing uses any more: later access is SIGSEGV. */
 export function munmap(address: Address, length: number): void {
   checked(cMunmap(address, length), 'munmap', [address, length]);
+}
+
+/** {@link munmap}; `false` where the kernel has no room to: unmapping a part of a mapping makes two of it. */
+export function tryMunmap(address: Address, length: number): boolean {
+  if (cMunmap(address, length) === 0) return true;
+  // Not "is it ENOMEM?": where there is no room, V8's own failures may have changed errno already.
+  if (lastError() !== 'EINVAL') return false;
+  throw systemError('munmap', [address, length]);
 }
 
 /** Safe on a range that the caller mapped; access against the new protection is SIGSEGV. */

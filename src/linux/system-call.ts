@@ -15,8 +15,13 @@ export function lastError(): string {
 
 /** The typed error for the call that just failed. */
 export function systemError(name: string, args: readonly (number | string)[], hint?: string): SystemError {
-  return new SystemError(name, args, lastError(), hint);
+  const errno = lastError();
+  return new SystemError(name, args, errno, hint ?? hints[errno]);
 }
+
+const hints: Record<string, string> = {
+  EMFILE: 'This process has as many descriptors open as RLIMIT_NOFILE allows (ulimit -n)',
+};
 
 /** Throws where `result` is -1; gives it back otherwise. */
 export function checked(

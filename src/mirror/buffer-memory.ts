@@ -6,7 +6,9 @@
  * @module
  */
 import type { Arena } from '../engine/arena.ts';
+import { formatBytes, SystemError } from '../errors.ts';
 import { allocatePages, punchHole } from '../linux/memfd.ts';
+import { memoryLeft } from '../linux/memory-left.ts';
 import {
   MADV_HUGEPAGE,
   MAP_ANONYMOUS,
@@ -20,19 +22,40 @@ import {
   munmap,
   PROT_READ,
   PROT_WRITE,
+  tryMunmap,
 } from '../linux/mmap.ts';
-import type { Address } from '../mm/address.ts';
+import type { Address, Range } from '../mm/address.ts';
+import { MappingRoom } from './mapping-room.ts';
+
+/** Memory that `commit` leaves to everybody else: page tables, the collector, a turn of luck. */
+const LEFT_FREE = 8 * 2 ** 20;
+
+/** How long, in milliseconds, one look at the memory that is left serves for small commits. */
+const LOOK_SERVES = 50;
 
 /** `ArrayBuffer.prototype.transfer`, Node 22 on. */
 type Transferable = ArrayBuffer & { transfer?: () => ArrayBuffer };
 
+/** What is left of a buffer's mapping in this process after its free. */
+export interface Remains {
+  /** `undefined` where nothing is. */
+  readonly mapped: Range | undefined;
+  /** It is still the arena that is mapped there. */
+  readonly shared: boolean;
+}
+
+/** Of the module, so that it reports also when the mirror has been closed and forgotten: it holds what it reports to. */
+const collected = new FinalizationRegistry<() => void>((callback) => callback());
+
 export class BufferMemory {
   readonly #arena: Arena;
-  readonly #collected: FinalizationRegistry<() => void>;
+  readonly #room = new MappingRoom();
+  /** Bytes that may be committed without another look at the memory that is left, and until when. */
+  #committable = 0;
+  #lookAgain = 0;
 
   constructor(arena: Arena) {
     this.#arena = arena;
-    this.#collected = new FinalizationRegistry((callback) => callback());
   }
 
   /**
@@ -40,36 +63,86 @@ export class BufferMemory {
    * With `commit` the pages are allocated now; where that fails the mapping is undone and the error thrown.
    */
   map(address: Address, length: number, options: { commit: boolean; hugePages: boolean }): boolean {
-    if (!mmapNoReplace(address, length, PROT_READ | PROT_WRITE, MAP_SHARED, this.#arena.fd, address))
-      return false;
+    const { fd } = this.#arena;
+    if (options.commit) this.#checkMemoryLeft(address, length);
+    this.#room.take(length);
+    let mapped = false;
+    try {
+      mapped = mmapNoReplace(address, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, address);
+    } finally {
+      if (!mapped) this.#room.give();
+    }
+    if (!mapped) return false;
     if (options.hugePages) madvise(address, length, MADV_HUGEPAGE);
     if (options.commit) {
       try {
-        allocatePages(this.#arena.fd, address, length);
+        allocatePages(fd, address, length);
       } catch (error) {
         munmap(address, length);
-        punchHole(this.#arena.fd, address, length);
+        this.#room.give();
+        punchHole(fd, address, length);
         throw error;
       }
     }
     return true;
   }
 
-  /** Ends access of the host: `view` is detached where the runtime can, and never faults afterwards. */
-  retire(address: Address, length: number, view: ArrayBuffer | undefined): void {
-    if (!view) {
+  /**
+   * Ends access of the host to `[address, address + length)`. Where an ArrayBuffer was made over it private zero pages
+   * take its place, over the `guard` behind it too if that is free: neighbours then are one mapping, however many there
+   * are. Where the kernel has no room for any of that, the range stays mapped and is dealt with later.
+   */
+  retire(address: Address, length: number, guard: number, viewed: boolean): Remains {
+    const range = { start: address, end: address + length };
+    if (!viewed) {
       // Safe: no ArrayBuffer was ever made over the range.
-      munmap(address, length);
-      return;
+      if (!tryMunmap(address, length)) return { mapped: range, shared: true };
+      this.#room.give();
+      return { mapped: undefined, shared: false };
     }
-    // MAP_FIXED over this buffer's own mapping, which nobody else can have replaced.
-    const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    mmap(address, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    try {
+      // MAP_FIXED over this buffer's own mapping, which nobody else can have replaced.
+      mmap(address, length, PROT_READ | PROT_WRITE, MAP_FIXED | flags, -1, 0);
+    } catch (error) {
+      if (error instanceof SystemError) return { mapped: range, shared: true };
+      throw error;
+    }
+    if (guard > 0 && this.#cover(range.end, guard, flags)) range.end += guard;
+    return { mapped: range, shared: false };
+  }
+
+  #cover(address: Address, length: number, flags: number): boolean {
+    try {
+      return mmapNoReplace(address, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+    } catch (error) {
+      if (error instanceof SystemError) return false;
+      throw error;
+    }
+  }
+
+  /** The kernel does not refuse memory that it does not have: it kills. */
+  #checkMemoryLeft(address: Address, length: number): void {
+    const now = performance.now();
+    if (length > this.#committable || now > this.#lookAgain) {
+      const { bytes, of } = memoryLeft();
+      if (length + LEFT_FREE > bytes) {
+        throw new SystemError(
+          'fallocate',
+          [this.#arena.fd, address, length],
+          'ENOMEM',
+          `${of} has ${formatBytes(bytes)} of memory left, of which ${formatBytes(LEFT_FREE)} stay free; to commit takes ${formatBytes(length)}`,
+        );
+      }
+      this.#committable = (bytes - LEFT_FREE) / 16;
+      this.#lookAgain = now + LOOK_SERVES;
+    }
+    this.#committable -= length;
   }
 
   /** Calls back when no ArrayBuffer over the range is left. */
   whenCollected(view: ArrayBuffer, callback: () => void): void {
-    this.#collected.register(view, callback);
+    collected.register(view, callback);
   }
 
   /** Gives the bytes back, everywhere at once. */
@@ -77,13 +150,23 @@ export class BufferMemory {
     punchHole(this.#arena.fd, address, length);
   }
 
-  /** Unmaps the zero pages of a range whose ArrayBuffer has been collected. */
-  release(address: Address, length: number): void {
-    munmap(address, length);
+  /** Unmaps what {@link BufferMemory.retire} left; false where the kernel has no room to. */
+  unmap(range: Range): boolean {
+    return tryMunmap(range.start, range.end - range.start);
+  }
+
+  /** So many of the mappings that {@link BufferMemory.retire} left have gone. */
+  gone(count: number): void {
+    for (let i = 0; i < count; i++) this.#room.give();
   }
 }
 
-/** Detaches a view where the runtime can: its length becomes 0 for everyone who holds it. */
-export function detach(view: ArrayBuffer): void {
+/**
+ * Detaches a view where the runtime can: its length becomes 0 for everyone who holds it. False where somebody has
+ * transferred it, so that the memory now belongs to an ArrayBuffer that nobody here knows.
+ */
+export function detach(view: ArrayBuffer): boolean {
+  if (view.byteLength === 0) return false;
   (view as Transferable).transfer?.();
+  return true;
 }

@@ -23,7 +23,7 @@ import { type Access, type AllocOptions, type CheckedAlloc, checkAllocOptions } 
 import { BufferMemory, detach } from './buffer-memory.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
-import { Quarantine, type QuarantinedRange } from './quarantine.ts';
+import { Quarantine, type Question } from './quarantine.ts';
 import { SvmBuffer } from './svm-buffer.ts';
 
 /** How often another thread may be faster before `alloc` gives up. */
@@ -57,7 +57,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #space: PlacementSpace;
   readonly #memory: BufferMemory;
   readonly #live: LiveBuffers;
-  readonly #quarantine = new Quarantine();
+  readonly #quarantine: Quarantine;
+  /** The memory file has been closed: there is nothing left to give back to it. */
+  #arenaClosed = false;
+  #releasing = false;
   #closed: Promise<void> | undefined;
   #nextName = 1;
 
@@ -70,6 +73,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#deviceNames = attached.map(({ device }) => device.name);
     this.devices = Object.fromEntries(attached.map(({ device }) => [device.name, device])) as Devices;
     this.#memory = new BufferMemory(arena);
+    this.#quarantine = new Quarantine(attached.length, (range) => this.#memory.unmap(range));
     this.#space = new PlacementSpace({
       pageSize: this.pageSize,
       limit: hostLimit(arena.size),
@@ -173,6 +177,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     await Promise.all(this.#attached.map(({ device }) => device.close()));
     for (const buffer of this.#live.sorted()) this.#free(buffer);
     this.#release();
+    this.#arenaClosed = true;
     this.#arena.close();
   }
 
@@ -192,8 +197,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     let fresh = false;
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const placement = this.#space.find(checked.request);
-      if (placement && this.#memory.map(placement.address, placement.size, checked)) return placement;
-      if (!placement && fresh && !this.#waitForDevices()) this.#refuse(checked);
+      if (placement && this.#map(placement, checked)) return placement;
+      if (!placement && fresh && !this.#release(true) && !this.#waitForDevices()) this.#refuse(checked);
       this.#space.setHost(readHostPicture());
       fresh = true;
     }
@@ -203,6 +208,17 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       'EEXIST',
       'Other threads took every place that was found',
     );
+  }
+
+  /** Maps; where there is no room for a mapping, once more after those have gone that nobody needs. */
+  #map({ address, size }: Placement, checked: CheckedAlloc): boolean {
+    try {
+      return this.#memory.map(address, size, checked);
+    } catch (error) {
+      const full = error instanceof SystemError && error.errno === 'ENOMEM' && error.syscall === 'mmap';
+      if (!full || !this.#release(true)) throw error;
+      return this.#memory.map(address, size, checked);
+    }
   }
 
   #refuse({ request }: CheckedAlloc): never {
@@ -231,10 +247,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   #free(buffer: SvmBuffer): void {
     const view = buffer.retire();
     this.#live.remove(buffer);
-    if (view) detach(view);
+    const transferred = view !== undefined && !detach(view);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#takeAway(buffer, view);
+      if (--users === 0) this.#takeAway(buffer, view, transferred);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;
@@ -245,43 +261,62 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   /** The free takes effect: no command that was submitted before it runs any more. */
-  #takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined): void {
+  #takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined, transferred: boolean): void {
     const { address, size, guard } = buffer.placement;
     const range: Range = { start: address, end: address + size };
-    this.#memory.retire(address, size, view);
-    const questions: (() => boolean)[] = [];
+    const remains = this.#memory.retire(address, size, guard, view !== undefined);
+    const questions: (Question | undefined)[] = [];
+    let open = false;
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;
       const acknowledged = this.#attached[i]!.port.unmapped(range);
-      if (!acknowledged()) questions.push(acknowledged);
+      if (acknowledged()) continue;
+      questions[i] = acknowledged;
+      open = true;
     }
     this.#memory.discard(address, size);
-    if (!view && questions.length === 0) {
+    if (!remains.mapped && !open) {
       this.#space.remove(address);
       return;
     }
-    const entry: QuarantinedRange = { ...range, acknowledged: questions, viewed: view !== undefined };
-    this.#space.replace(address, {
-      ...range,
-      end: range.end + guard,
-      guard,
-      kind: 'quarantined',
-      name: buffer.name,
-      owner: 'host',
-    });
-    this.#quarantine.add(entry);
+    const taken = { start: address, end: range.end + guard, guard, owner: 'host', name: buffer.name };
+    if (transferred) {
+      // Nobody can know when that ArrayBuffer goes: these addresses are never used again.
+      const name = `${buffer.name} (freed; its view was transferred)`;
+      this.#space.replace(address, { ...taken, kind: 'vma', name });
+      return;
+    }
+    this.#space.replace(address, { ...taken, kind: 'quarantined' });
+    const collected = this.#quarantine.add({ ...range, ...remains }, view !== undefined, questions);
     if (view) {
       this.#memory.whenCollected(view, () => {
-        this.#memory.release(address, size);
-        entry.viewed = false;
+        collected();
+        this.#releaseSoon();
       });
     }
   }
 
+  /** The collector reports one by one what it has taken at once: all of it is given back together. */
+  #releaseSoon(): void {
+    if (this.#releasing) return;
+    this.#releasing = true;
+    queueMicrotask(() => {
+      this.#releasing = false;
+      this.#release();
+    });
+  }
+
   /** Gives back the addresses that are safe again; true where there were any. */
-  #release(): boolean {
-    const safe = this.#quarantine.release();
-    for (const { start } of safe) this.#space.remove(start);
+  #release(again = false): boolean {
+    const safe = this.#quarantine.release(again);
+    let mappings = 0;
+    for (const { start, end, mapped, shared } of safe) {
+      if (mapped) mappings++;
+      // Only now that nobody can store there any more, and before anybody else may.
+      if (shared && !this.#arenaClosed) this.#memory.discard(start, end - start);
+      this.#space.remove(start);
+    }
+    if (mappings > 0) this.#memory.gone(mappings);
     return safe.length > 0;
   }
 }

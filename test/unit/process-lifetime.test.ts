@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { describe, test } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { descriptors, deviceProcesses, eventually, isRunning } from '../fixtures/proc.ts';
 
@@ -17,6 +17,10 @@ const DEADLINE = 30_000;
 const path = (name: string) => fileURLToPath(new URL(`../fixtures/programs/${name}`, import.meta.url));
 
 let mirrors = 0;
+const programs: Program[] = [];
+afterEach(() => {
+  for (const program of programs.splice(0)) program.cleanUp();
+});
 
 /** A program that runs, its lines, and how it ends. */
 class Program {
@@ -33,6 +37,7 @@ class Program {
       stdio: ['pipe', 'pipe', 'pipe'],
       ...options,
     });
+    programs.push(this);
     this.#exited = once(this.child, 'exit');
     // Comes only when the last process that holds the pipes has: the device inherits them.
     this.#closed = once(this.child, 'close');
@@ -67,16 +72,17 @@ class Program {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), DEADLINE);
     await this.#exited;
     clearTimeout(timer);
-    try {
-      assert.equal(isRunning(this.pid), false);
-      await eventually(`the end of the device of ${this.mirror}`, () => !isRunning(this.device), DEADLINE);
-      await eventually(`the end of ${this.mirror}`, () => whoHolds(this.mirror).length === 0, DEADLINE);
-    } finally {
-      // A test that has failed leaves nothing running either.
-      if (isRunning(this.device)) process.kill(this.device, 'SIGKILL');
-    }
+    assert.equal(isRunning(this.pid), false);
+    await eventually(`the end of the device of ${this.mirror}`, () => !isRunning(this.device), DEADLINE);
+    await eventually(`the end of ${this.mirror}`, () => whoHolds(this.mirror).length === 0, DEADLINE);
     await this.#closed;
     return this.child.signalCode ?? this.child.exitCode;
+  }
+
+  /** A test that has failed leaves nothing running, and nothing that keeps this process. */
+  cleanUp(): void {
+    for (const pid of whoHolds(this.mirror)) process.kill(pid, 'SIGKILL');
+    for (const stream of [this.child.stdin, this.child.stdout, this.child.stderr]) stream?.destroy();
   }
 }
 

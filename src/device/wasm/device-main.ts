@@ -13,6 +13,7 @@ import { SharedMemory } from '../../engine/shared-memory.ts';
 import { Supervisor } from '../../engine/supervisor.ts';
 import { hex, UnsupportedError } from '../../errors.ts';
 import { SIGKILL, setParentDeathSignal, setThreadName, signalEventfd } from '../../linux/process.ts';
+import { relaxMemory } from './binary/relax-memory.ts';
 import type {
   CoreData,
   CoreModule,
@@ -56,10 +57,20 @@ let base: number;
 let protectedLog: number | undefined;
 const programs: CoreModule[] = [];
 const mailPorts: MessagePort[] = [];
+/** The program that each core was sent last. */
+const mailed: number[] = [];
 const mailCount = new Int32Array(new SharedArrayBuffer(4 * 64));
 let supervisor: Supervisor | undefined;
 let loading:
-  | { program: CoreModule; waiting: Set<number>; resolve(): void; reject(error: Error): void }
+  | {
+      program: CoreModule;
+      /** Cores that have not answered, and those that have taken it in. */
+      waiting: Set<number>;
+      taken: Set<number>;
+      error: string | undefined;
+      resolve(): void;
+      reject(error: Error): void;
+    }
   | undefined;
 let loads: Promise<unknown> = Promise.resolve();
 
@@ -89,7 +100,9 @@ async function init({ cores, logSegments, faults }: DeviceInit, threads: DeviceT
     start: (core) => startCore(core, threads.core()),
     kickPager,
     lose: (reason) => lose(control, reason),
-    loadFailed: (core, failure) => loaded(core, faultText(failure)),
+    loadFailed: (core, failure) => {
+      if (mailed[core] === loading?.program.id) loaded(core, faultText(failure));
+    },
   });
   await Promise.all([pager, supervisor.startAll()]);
   return { faults: userfaultfd === undefined ? 'trap' : 'userfaultfd', refused };
@@ -134,8 +147,9 @@ function startCore(core: number, thread: Worker): { thread: Worker; serving: Pro
     ...(protectedLog === undefined ? {} : { logSegments: protectedLog }),
   };
   thread.postMessage(data, [port2]);
-  // A program that is being loaded now is not among those that the core starts with.
-  if (loading?.waiting.has(core)) mailTo(core, loading.program);
+  // A program that is being loaded now is not among those that the core starts with, even where the thread before this
+  // one had taken it in; but a core that it failed on does not try again.
+  if (loading?.waiting.has(core) || loading?.taken.has(core)) mailTo(core, loading.program);
   const serving = new Promise<void>((resolve) => {
     thread.on('message', (message: CoreReport) => {
       if (message.type === 'serving') resolve();
@@ -146,18 +160,28 @@ function startCore(core: number, thread: Worker): { thread: Worker; serving: Pro
 }
 
 function mailTo(core: number, program: CoreModule): void {
+  mailed[core] = program.id;
   mailPorts[core]!.postMessage(program);
   Atomics.add(mailCount, core, 1);
 }
 
 /** Compiles once, places static data once, and has every core instantiate. One program at a time. */
 async function load(request: LoadRequest): Promise<unknown> {
-  const module = await WebAssembly.compile(request.module);
+  const module = await WebAssembly.compile(
+    protectedLog === undefined ? request.module : relaxMemory(request.module),
+  );
   const bytes = new Uint8Array(memory.buffer);
   for (const segment of request.segments) bytes.set(segment.bytes, segment.address);
   const program: CoreModule = { id: request.program, module, kernels: request.kernels };
   await new Promise<void>((resolve, reject) => {
-    loading = { program, waiting: new Set(mailPorts.keys()), resolve, reject };
+    loading = {
+      program,
+      waiting: new Set(mailPorts.keys()),
+      taken: new Set(),
+      error: undefined,
+      resolve,
+      reject,
+    };
     for (const core of mailPorts.keys()) mailTo(core, program);
     ringDoorbell(control, 0x7fffffff);
   });
@@ -168,14 +192,14 @@ async function load(request: LoadRequest): Promise<unknown> {
 function loaded(core: number, error: string | undefined): void {
   if (!loading) return;
   loading.waiting.delete(core);
-  const { waiting, resolve, reject } = loading;
-  if (error !== undefined) {
-    loading = undefined;
-    reject(new Error(error));
-  } else if (waiting.size === 0) {
-    loading = undefined;
-    resolve();
-  }
+  if (error === undefined) loading.taken.add(core);
+  loading.error ??= error;
+  if (loading.waiting.size > 0) return;
+  // Only once every core has answered: the next program must not be taken for this one.
+  const { error: failed, resolve, reject } = loading;
+  loading = undefined;
+  if (failed === undefined) resolve();
+  else reject(new Error(failed));
 }
 
 function faultText(failure: PacketFailure): string {

@@ -7,7 +7,7 @@
 import { parentPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES } from '../../engine/control-layout.ts';
-import { lose } from '../../engine/loss.ts';
+import { blame, lose } from '../../engine/loss.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { Pager } from '../../engine/pager.ts';
 import { ProtectedWindow, runStandIn } from '../../engine/protected-window.ts';
@@ -17,7 +17,7 @@ import { setThreadName } from '../../linux/process.ts';
 import type { PagerData, PagerReport } from './child-messages.ts';
 import { firstMessage } from './first-message.ts';
 import { ownRanges } from './regions.ts';
-import { mapWindow, WINDOW_BYTES } from './window.ts';
+import { restorePage, WINDOW_BYTES } from './window.ts';
 
 void firstMessage<PagerData>().then(serve);
 
@@ -46,9 +46,10 @@ function serve({ userfaultfd, base, cores, control: address, logSegments }: Page
       cores,
       pageSize: pageSize(),
       own: ownRanges(cores),
-      restore: (start, end) => mapWindow(base, start, end, CHILD_FD.ARENA, userfaultfd),
+      restore: (page, live) => restorePage(base, page, page + pageSize(), live, CHILD_FD.ARENA, userfaultfd),
       stopping: (core, loading) => report({ type: 'stopping', core, loading }),
       restored,
+      blame: (core, loading) => blame(control, core, loading, true),
       lose: (reason) => lose(control, reason),
     }).run();
   } catch (error) {

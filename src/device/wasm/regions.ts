@@ -50,6 +50,16 @@ export function ownRanges(cores: number): Range[] {
   return ranges;
 }
 
+/** What an address where the device has no memory, between what it has, is to those who fault there; in words. */
+export function aboutOwn(address: number): string | undefined {
+  if (address < CORES_START || address >= OWN_END) return undefined;
+  const core = Math.floor((address - CORES_START) / CORE_BYTES);
+  const { stack, scratch } = coreRegions(core);
+  if (address < stack.start) return `below the stack of core ${core}, which is full`;
+  if (address >= stack.end && address < scratch.start) return `past the stack of core ${core}`;
+  return "in the device's own memory, in a part that is not in use";
+}
+
 /** What placement must keep clear of, by name. */
 export function reservedRegions(cores: number): ReservedRegion[] {
   const regions: ReservedRegion[] = [{ ...STATIC_DATA, name: 'static data' }];

@@ -24,7 +24,7 @@ import type {
 } from '../device.ts';
 import { checkRequirements, detachData, inspectModule } from './binary/index.ts';
 import type { DeviceInit, FaultMode, LoadRequest } from './child-messages.ts';
-import { reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
+import { aboutOwn, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
 import { type CheckedOptions, checkOptions, type WasmDeviceOptions } from './wasm-options.ts';
 import { readSource, WasmProgram } from './wasm-program.ts';
 
@@ -128,6 +128,7 @@ export class WasmDevice implements Device {
       cores: options.cores,
       pointerLimit: WASM_WINDOW.end,
       maxItems: MOST_ITEMS,
+      aboutOwn,
       start: async (log) => {
         const init: DeviceInit = {
           cores: options.cores,
@@ -228,8 +229,8 @@ export class WasmDevice implements Device {
     return program;
   }
 
-  async reopen(): Promise<void> {
-    await this.#ring.reopen();
+  reopen(): Promise<void> {
+    return this.#ring.reopen();
   }
 
   close(): Promise<void> {

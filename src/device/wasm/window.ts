@@ -6,10 +6,12 @@
  * @module
  */
 
+import { fstatSync } from 'node:fs';
 import { UnsupportedError } from '../../errors.ts';
 import { addressOf } from '../../ffi/library.ts';
 import {
   MADV_DONTDUMP,
+  MADV_DONTNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_NORESERVE,
@@ -17,6 +19,7 @@ import {
   MAP_SHARED,
   madvise,
   mmap,
+  mprotect,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
@@ -57,6 +60,33 @@ export function baseOf(memory: WebAssembly.Memory): Address {
   return addressOf(new Uint8Array(memory.buffer));
 }
 
+/**
+ * Puts a page of the window back that a private one stood in for. Between the mapping and its registration another core
+ * must not get hold of a page for good: so the page is read-only meanwhile where buffers may lie there (`live`), and
+ * what was mapped by then is taken away again; otherwise it is inaccessible.
+ */
+export function restorePage(
+  base: Address,
+  start: Address,
+  end: Address,
+  live: boolean,
+  arena: number,
+  userfaultfd: number,
+): void {
+  if (start >= WASM_WINDOW.start && start < OWN_END) {
+    mapWindow(base, start, end, arena, userfaultfd);
+    return;
+  }
+  // MAP_FIXED: the window is this process's own memory.
+  const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+  mmap(base + start, end - start, live ? PROT_READ : PROT_NONE, flags, arena, start);
+  const mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
+  registerRange(userfaultfd, base + start, end - start, mode);
+  madvise(base + start, end - start, MADV_DONTNEED);
+  mprotect(base + start, end - start, PROT_READ | PROT_WRITE);
+  madvise(base + start, end - start, MADV_DONTDUMP);
+}
+
 /** Maps and registers a part of the window as it is to be. MAP_FIXED: the window is this process's own memory. */
 export function mapWindow(
   base: Address,
@@ -69,7 +99,10 @@ export function mapWindow(
   if (start < split) mapArena(base, start, split, arena, userfaultfd);
   const ownEnd = Math.min(Math.max(split, OWN_END), end);
   if (split < ownEnd) mapOwn(base, split, ownEnd, userfaultfd);
-  if (ownEnd < end) mapArena(base, ownEnd, end, arena, userfaultfd);
+  const backed = Math.min(Math.max(ownEnd, fstatSync(arena).size), end);
+  if (ownEnd < backed) mapArena(base, ownEnd, backed, arena, userfaultfd);
+  // Beyond the end of an arena that RLIMIT_FSIZE has made short an access would be SIGBUS, and no fault.
+  if (backed < end) mapOwn(base, backed, end, userfaultfd);
 }
 
 function mapArena(base: Address, start: Address, end: Address, arena: number, userfaultfd: number): void {

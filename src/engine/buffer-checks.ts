@@ -1,0 +1,33 @@
+/**
+ * Whether a device may touch what a command names: refused here, before anything is put in. Pure but for the mirror that
+ * it asks.
+ *
+ * @module
+ */
+import type { Addressed, DeviceContext } from '../device/device.ts';
+import { hex, outOfRange, StateError } from '../errors.ts';
+
+/** Throws StateError where the buffer is freed, RangeError where it is not this device's to touch. */
+export function checkBuffer(context: DeviceContext, name: string, buffer: Addressed): void {
+  if ((buffer as { freed?: unknown }).freed === true) {
+    throw new StateError('freed', `${name} is a freed buffer (it was at ${hex(buffer.address)})`);
+  }
+  checkRange(context, name, buffer.address, buffer.size, 'read');
+}
+
+/** Throws RangeError where the range is not in one live buffer to which the device has that access. */
+export function checkRange(
+  context: DeviceContext,
+  name: string,
+  address: number,
+  size: number,
+  access: 'read' | 'write',
+): void {
+  const allowed = context.accessTo(address, size);
+  if (allowed === undefined) {
+    throw outOfRange(name, `within one live buffer that device '${context.name}' may touch`, address);
+  }
+  if (access === 'write' && allowed === 'read') {
+    throw outOfRange(name, `in a buffer that device '${context.name}' may write`, address);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * One life of a device's process, on the host's side: the process, its log of maps, a ring for each queue, the pump that
+ * moves them along, and what its failures mean in the terms of the mirror.
+ *
+ * @module
+ */
+import type { DeviceContext, DeviceCounters } from '../device/device.ts';
+import { DeviceFault, type DeviceLost } from '../errors.ts';
+import type { QueuedCommand } from './command.ts';
+import { CommandPump } from './command-pump.ts';
+import type { PacketFailure } from './completion.ts';
+import { FILLED_BYTES_F64, HEADER } from './control-layout.ts';
+import type { DeviceProcess } from './device-process.ts';
+import type { Runaway } from './loss.ts';
+import type { MapLogWriter } from './map-log.ts';
+import { Ring } from './ring.ts';
+import type { RingQueue } from './ring-queue.ts';
+
+/** How a launch goes on that could not be stopped without its device, for its fault's message. */
+const RAN_AWAY = 'it ran on and could not be stopped, so the device is started anew';
+
+/** The counters that the device's process keeps. */
+export type SessionCounters = Omit<DeviceCounters, 'launches' | 'reopens'>;
+
+export const NO_COUNTERS: SessionCounters = { faults: 0, filledBytes: 0, wildFaults: 0, coreRestarts: 0 };
+
+export function addCounters(a: SessionCounters, b: SessionCounters): SessionCounters {
+  return {
+    faults: a.faults + b.faults,
+    filledBytes: a.filledBytes + b.filledBytes,
+    wildFaults: a.wildFaults + b.wildFaults,
+    coreRestarts: a.coreRestarts + b.coreRestarts,
+  };
+}
+
+export interface SessionOptions {
+  readonly context: DeviceContext;
+  readonly cores: number;
+  /** What a fault at an address outside of all buffers has to do with the device's own memory, in words. */
+  aboutOwn?(address: number): string | undefined;
+}
+
+export class DeviceSession {
+  readonly process: DeviceProcess;
+  readonly log: MapLogWriter;
+  readonly pump: CommandPump;
+  readonly rings = new Map<RingQueue, Ring>();
+  readonly #o: SessionOptions;
+
+  constructor(
+    process: DeviceProcess,
+    log: MapLogWriter,
+    options: SessionOptions,
+    ended: (commands: readonly QueuedCommand[]) => void,
+  ) {
+    this.process = process;
+    this.log = log;
+    this.#o = options;
+    this.pump = new CommandPump({
+      control: process.control,
+      hold: (pending) => process.hold(pending),
+      checkAlive: () => process.checkAlive(),
+      ended,
+    });
+    process.onWake = () => this.pump.woken();
+  }
+
+  /** Gives a queue its ring; the cores look at it from now on. */
+  addRing(queue: RingQueue): void {
+    const { control } = this.process;
+    const ring = new Ring(control, queue.number, this.#o.cores, (command, failure) =>
+      this.explain(command, failure),
+    );
+    this.rings.set(queue, ring);
+    this.pump.add(ring);
+    Atomics.store(control.i32, HEADER.QUEUE_COUNT, this.rings.size);
+  }
+
+  /** The error that a failed packet is rejected with. */
+  explain(command: QueuedCommand, failure: PacketFailure): DeviceFault {
+    const { context, aboutOwn } = this.#o;
+    const { address } = failure;
+    const nearest = address === undefined ? undefined : context.nearest(address);
+    const detail = failure.detail ?? (address === undefined ? undefined : aboutOwn?.(address));
+    return new DeviceFault({
+      ...failure,
+      ...(detail === undefined ? {} : { detail }),
+      device: context.name,
+      kernel: command.kernel,
+      ...(nearest ? { nearest } : {}),
+    });
+  }
+
+  /** Nothing ends any more: settles all commands that are left, and gives them. */
+  settleAll(lost: DeviceLost, runaway: Runaway | undefined): QueuedCommand[] {
+    const left = this.pump.stop();
+    for (const command of left) {
+      if (command.aborted) command.fail(command.abortReason);
+      else if (runaway && isOf(runaway, command)) command.fail(this.explain(command, ranAway(runaway)));
+      else command.fail(lost);
+    }
+    return left;
+  }
+
+  counters(): SessionCounters {
+    const { i32, f64 } = this.process.control;
+    return {
+      faults: Atomics.load(i32, HEADER.FAULTS),
+      filledBytes: f64[FILLED_BYTES_F64]!,
+      wildFaults: Atomics.load(i32, HEADER.WILD_FAULTS),
+      coreRestarts: Atomics.load(i32, HEADER.CORE_RESTARTS),
+    };
+  }
+}
+
+/** True where the runaway kernel was that command's. */
+function isOf({ loading, queue, index }: Runaway, command: QueuedCommand): boolean {
+  return !loading && command.queue === queue && command.index === index;
+}
+
+function ranAway({ failure }: Runaway): PacketFailure {
+  return { ...failure, detail: RAN_AWAY };
+}
