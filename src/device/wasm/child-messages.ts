@@ -7,15 +7,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Address } from '../../mm/address.ts';
 
-/** How wild accesses are caught: `auto` is userfaultfd where it is to be had, else traps. */
-export type FaultMode = 'auto' | 'userfaultfd' | 'trap';
-
-/** What a device process is started with. */
-export interface DeviceInit {
-  readonly cores: number;
-  readonly logSegments: number;
-  readonly faults: FaultMode;
-}
+export type { DeviceInit, FaultMode, LoadRequest } from './host-messages.ts';
 
 /** A compiled program as cores take it in. */
 export interface CoreModule {
@@ -59,12 +51,3 @@ export type PagerReport =
   | { readonly type: 'serving' }
   | { readonly type: 'stopping'; readonly core: number; readonly loading: boolean }
   | { readonly type: 'restored'; readonly core: number };
-
-/** A program as the host sends it: the module without its static data, and the data to place. */
-export interface LoadRequest {
-  readonly type: 'load';
-  readonly program: number;
-  readonly module: Uint8Array<ArrayBuffer>;
-  readonly segments: readonly { readonly address: number; readonly bytes: Uint8Array }[];
-  readonly kernels: readonly { readonly id: number; readonly name: string }[];
-}

@@ -23,7 +23,7 @@ import type {
   ReservedRegion,
 } from '../device.ts';
 import { checkRequirements, detachData, inspectModule } from './binary/index.ts';
-import type { DeviceInit, FaultMode, LoadRequest } from './child-messages.ts';
+import type { DeviceInit, FaultMode, LoadRequest } from './host-messages.ts';
 import { aboutOwn, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
 import { type CheckedOptions, checkOptions, type WasmDeviceOptions } from './wasm-options.ts';
 import { readSource, WasmProgram } from './wasm-program.ts';

@@ -6,7 +6,7 @@
 import { hex, invalidType, outOfRange } from '../../errors.ts';
 import type { Range } from '../../mm/address.ts';
 import type { ReservedRegion } from '../device.ts';
-import type { FaultMode } from './child-messages.ts';
+import type { FaultMode } from './host-messages.ts';
 import { MOST_CORES, WASM_WINDOW } from './regions.ts';
 
 export interface WasmDeviceOptions {
