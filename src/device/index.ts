@@ -17,7 +17,7 @@ export { Completer, monotonicNow, type PacketFailure } from '../engine/completio
 export * as controlLayout from '../engine/control-layout.ts';
 export { type CoreKernel, CoreLoop, type CoreProgram, park } from '../engine/core-loop.ts';
 export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
-export { lose } from '../engine/loss.ts';
+export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
 export { Pager, type PagerOptions } from '../engine/pager.ts';
 export {
@@ -28,6 +28,7 @@ export {
 export { RingDevice, type RingDeviceOptions } from '../engine/ring-device.ts';
 export { type QueueHost, RingQueue } from '../engine/ring-queue.ts';
 export { SharedMemory } from '../engine/shared-memory.ts';
+export type { StopConditions } from '../engine/stop-watch.ts';
 export { Supervisor, type SupervisorOptions } from '../engine/supervisor.ts';
 export * from './capabilities.ts';
 export * from './device.ts';

@@ -87,7 +87,7 @@ for (const mode of ['userfaultfd', 'trap'] as const satisfies readonly Mode[]) {
         const store = program.kernel('storeAt', ['pointer', 'i32']);
         const load = program.kernel('loadAt', ['pointer', 'pointer']);
         const out = mirror.alloc(PAGE);
-        for (let round = 0; round < 200; round++) {
+        for (let round = 1; round <= 200; round++) {
           const buffer = mirror.alloc(PAGE * (1 + (round % 9)), { name: `round-${round}` });
           const last = buffer.end - 4;
           await wasm.queue.launch(store, { items: 1, args: [last, round] }).done;
@@ -217,7 +217,7 @@ for (const mode of ['userfaultfd', 'trap'] as const satisfies readonly Mode[]) {
       ['atomic', 'atomicAt', ['pointer'], [WILD]],
       ['memory.fill', 'fillAt', ['pointer', 'u32'], [WILD, 64]],
     ] as const) {
-      it(`${traps ? 'loses the device, until it is reopened, at' : 'recovers from'} a wild ${what}`, () =>
+      it(`${traps ? 'loses at most the device, until it is reopened, at' : 'recovers from'} a wild ${what}`, () =>
         on(async (all) => {
           const { wasm, mirror } = all;
           const kept = mirror.alloc(PAGE, { name: 'kept' });
@@ -226,7 +226,10 @@ for (const mode of ['userfaultfd', 'trap'] as const satisfies readonly Mode[]) {
           const error = await failureOf(
             wasm.queue.launch(kernel, { items: 1, args: args as readonly number[] as never }),
           );
-          if (traps) {
+          if (traps && what === 'atomic' && error instanceof DeviceFault) {
+            // V8's first compiler makes atomics that trap, its second one that do not: either code may run.
+            assertPlain(error, WILD, 'write');
+          } else if (traps) {
             assert.ok(error instanceof DeviceLost, String(error));
             assert.match(error.message, /its process \d+ ended/);
             assert.throws(() => wasm.queue.marker(), DeviceLost, 'no one reopens it unasked');
@@ -323,7 +326,7 @@ describe('where userfaultfd is refused', () => {
     assert.equal(auto.wildStore.kind, 'fault');
     assert.match(auto.wildStore.message, /address unknown/);
     assert.equal(auto.afterStore, 'none');
-    assert.equal(auto.wildAtomic.kind, 'lost');
+    assert.match(auto.wildAtomic.kind, /^(lost|fault)$/);
     assert.equal(auto.afterAtomic, 'none');
     assert.equal(warnings.length, 1, JSON.stringify(warnings));
     assert.equal(warnings[0].name, 'MirrorspaceWarning');

@@ -31,7 +31,7 @@ const SECRET = 0x5ec2e7a1;
 const FREED = 0x0ddba115;
 
 /** Probes that fault with userfaultfd cost a core each: this many by default. With traps all are made. */
-const DEAR_PROBES = Number(process.env.MIRROR_PROBES ?? 150);
+const DEAR_PROBES = Number(process.env.MIRROR_PROBES ?? 100);
 
 type Mode = Exclude<FaultMode, 'auto'>;
 const MODES: readonly Mode[] = ['userfaultfd', 'trap'];
