@@ -12,13 +12,14 @@ import {
   MiB,
   openMirror,
   type Program,
+  ProgramError,
   StateError,
   type SvmBuffer,
   TimeoutError,
   type WasmDevice,
   wasmDevice,
 } from 'mirrorspace';
-import { endlessStack } from '../fixtures/hostile-modules.ts';
+import { endlessStack, startThatStores } from '../fixtures/hostile-modules.ts';
 import { eventually } from '../fixtures/proc.ts';
 
 const hostileKernels = new URL('../fixtures/kernels/build/hostile.wasm', import.meta.url);
@@ -29,7 +30,7 @@ interface On {
   readonly program: Program;
   readonly scratch: SvmBuffer;
   readonly words: Int32Array;
-  alloc(size: number): SvmBuffer;
+  alloc(size: number, at?: number): SvmBuffer;
   close(): Promise<void>;
 }
 
@@ -41,7 +42,14 @@ async function withDevice(body: (on: On) => Promise<void>, cores = 2): Promise<v
     const scratch = mirror.alloc(64 * KiB, { name: 'scratch' });
     const words = scratch.view(Int32Array);
     const close = () => mirror.close();
-    await body({ wasm, program, scratch, words, alloc: (size) => mirror.alloc(size), close });
+    await body({
+      wasm,
+      program,
+      scratch,
+      words,
+      alloc: (size, at) => mirror.alloc(size, at === undefined ? {} : { place: { at } }),
+      close,
+    });
   } finally {
     await mirror.close();
   }
@@ -208,4 +216,59 @@ describe('a runaway kernel', () => {
         assert.equal(on.wasm.counters().reopens, round);
       }
     }, 1));
+
+  it('whose device can not come back is told to what waits, and reopen() tries again', () =>
+    withDevice(async (on) => {
+      const { wasm, scratch } = on;
+      const AT = 0xd0000000;
+      const base = on.alloc(4 * KiB, AT);
+      await wasm.load(startThatStores(AT, 1));
+      base.free();
+      const culprit = runAway(on);
+      await assert.rejects(culprit.done, DeviceFault);
+      const waiting = store(on, 0, 1);
+      await assert.rejects(waiting.done, (error: unknown) => {
+        assert.ok(error instanceof DeviceLost, String(error));
+        assert.match(error.message, /could not be opened again.*start function faulted: write at 0xd0000000/);
+        return true;
+      });
+      assert.throws(() => store(on, 0, 1), DeviceLost);
+      await assert.rejects(wasm.load(endlessStack), DeviceLost);
+      await assert.rejects(wasm.reopen(), ProgramError);
+      assert.equal(wasm.counters().reopens, 0);
+      await eventually('the place is free', () => {
+        try {
+          on.alloc(4 * KiB, AT);
+          return true;
+        } catch {
+          return false;
+        }
+      });
+      await wasm.reopen();
+      await store(on, 0, 2).done;
+      assert.equal(scratch.view(Int32Array)[0], 2);
+    }));
+});
+
+describe('a start function', () => {
+  it('that faults when its core is started anew loses the device instead of trying for ever', () =>
+    withDevice(async (on) => {
+      const { wasm, program, scratch } = on;
+      const AT = 0xd0000000;
+      const base = on.alloc(4 * KiB, AT);
+      await wasm.load(startThatStores(AT, 1));
+      base.free();
+      const lost = wasm.lost;
+      const load = program.kernel('walkLoads', ['pointer', 'u32', 'u32', 'pointer']);
+      await assert.rejects(
+        wasm.queue.launch(load, { items: 1, args: [WILD, 1, 4, scratch] }).done,
+        DeviceFault,
+      );
+      const alive = setInterval(() => {}, 1000);
+      const { reason } = await lost.finally(() => clearInterval(alive));
+      assert.match(
+        reason,
+        /core [01] did not start again: the start function of a program faulted at 0xd0000000/,
+      );
+    }));
 });

@@ -56,7 +56,11 @@ function serve(data: CoreData): void {
     return error;
   }
 
-  for (const program of initial) take(program);
+  for (const program of initial) {
+    const error = take(program);
+    // It was taken in once; without it this core would fail every launch of its kernels.
+    if (error !== undefined) throw new Error(`a program could not be taken in again: ${error}`);
+  }
   let seen = mailSeen;
   report({ type: 'serving' });
 
