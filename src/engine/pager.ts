@@ -232,6 +232,22 @@ export class Pager {
     }
   }
 
+  /** Leaves a wild page to another core that has faulted there; false where there is none. */
+  #bequeath(core: number, page: Address): boolean {
+    const { base, cores, pageSize } = this.#o;
+    for (let other = 0; other < cores; other++) {
+      if (other === core) continue;
+      const pages = this.#wild.get(other) ?? [];
+      const held = this.#held.get(other);
+      const there = held !== undefined && alignDown(held.address - base, pageSize) === page;
+      if (!there && !pages.includes(page)) continue;
+      pages.push(page);
+      this.#wild.set(other, pages);
+      return true;
+    }
+    return false;
+  }
+
   #moveStoppedCores(): void {
     const { control, pageSize, cores } = this.#o;
     for (const [core, fault] of this.#held) {
@@ -245,13 +261,17 @@ export class Pager {
       const pages = this.#wild.get(core) ?? [];
       this.#wild.delete(core);
       this.#loading.delete(core);
+      let gone = 0;
       for (const page of pages) {
+        // Another core on its way out stands on the same page: it goes away with the last of them.
+        if (this.#bequeath(core, page)) continue;
+        gone++;
         this.#catchUp();
         const live = this.#live.find(page) !== undefined;
         // What the arena holds there may be another device's: out of reach, but for faults, from its first moment on.
         this.#o.restore(page, live);
       }
-      Atomics.sub(control.i32, HEADER.WILD_PAGES, pages.length);
+      Atomics.sub(control.i32, HEADER.WILD_PAGES, gone);
       Atomics.store(control.i32, coreWord(core) + CORE.STATE, CORE_STATE.IDLE);
       this.#o.restored(core);
     }
