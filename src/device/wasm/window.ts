@@ -77,14 +77,9 @@ export function restorePage(
     mapWindow(base, start, end, arena, userfaultfd);
     return;
   }
-  // MAP_FIXED: the window is this process's own memory.
-  const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
-  mmap(base + start, end - start, live ? PROT_READ : PROT_NONE, flags, arena, start);
-  const mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
-  registerRange(userfaultfd, base + start, end - start, mode);
+  mapArena(base, start, end, arena, userfaultfd, live ? PROT_READ : PROT_NONE);
   madvise(base + start, end - start, MADV_DONTNEED);
   mprotect(base + start, end - start, PROT_READ | PROT_WRITE);
-  madvise(base + start, end - start, MADV_DONTDUMP);
 }
 
 /** Maps and registers a part of the window as it is to be. MAP_FIXED: the window is this process's own memory. */
@@ -105,9 +100,16 @@ export function mapWindow(
   if (backed < end) mapOwn(base, backed, end, userfaultfd);
 }
 
-function mapArena(base: Address, start: Address, end: Address, arena: number, userfaultfd: number): void {
+function mapArena(
+  base: Address,
+  start: Address,
+  end: Address,
+  arena: number,
+  userfaultfd: number,
+  prot = PROT_READ | PROT_WRITE,
+): void {
   const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
-  mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, arena, start);
+  mmap(base + start, end - start, prot, flags, arena, start);
   madvise(base + start, end - start, MADV_DONTDUMP);
   const mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
   registerRange(userfaultfd, base + start, end - start, mode);
