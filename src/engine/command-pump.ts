@@ -102,8 +102,7 @@ export class CommandPump {
     if (this.#stopped) return;
     this.pump();
     if (this.pending === 0) {
-      this.#holding = false;
-      this.#host.hold(false);
+      this.#letGo();
       return;
     }
     const stuck = this.#rings.some((ring) => ring.stuck);
@@ -129,6 +128,13 @@ export class CommandPump {
     if (this.#looking || this.#stopped) return;
     this.#lookUntil = performance.now() + LOOK_FOR;
     this.#look();
+  }
+
+  /** Once for each time that it held: a byte may come in after the last command was seen to end. */
+  #letGo(): void {
+    if (!this.#holding) return;
+    this.#holding = false;
+    this.#host.hold(false);
   }
 
   /** Calls back when the commands that are pending now have ended; at once where there are none. */
@@ -170,8 +176,7 @@ export class CommandPump {
   stop(): QueuedCommand[] {
     this.#stopped = true;
     const left = this.#rings.flatMap((ring) => ring.abandon());
-    if (this.#holding) this.#host.hold(false);
-    this.#holding = false;
+    this.#letGo();
     return left;
   }
 
