@@ -70,7 +70,7 @@ let wasm: WasmDevice;
 before(async () => {
   mirror = await openMirror({
     name: NAME,
-    devices: { wasm: wasmDevice({ cores: 1, window: [GiB, 4 * GiB] }) },
+    devices: { wasm: wasmDevice({ cores: 1, window: [1.5 * GiB, 4 * GiB] }) },
   });
   wasm = mirror.devices.wasm;
 });

@@ -28,6 +28,12 @@ function codeBlock(file: string): string {
   return found[0]!.text;
 }
 
+/** The example, with the lines that break a pointer before its last one. */
+function program(): string {
+  const lines = codeBlock('example.ts').trimEnd().split('\n');
+  return [...lines.slice(0, -1), codeBlock('broken.ts').trimEnd(), lines.at(-1)].join('\n');
+}
+
 function runNode(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: folder,
@@ -48,13 +54,19 @@ test('the kernel compiles with the command of the README, and the example prints
   const args = commands[0]!.text.trim().split(' ').slice(2);
   runNode(join(root, 'node_modules/assemblyscript/bin/asc.js'), ...args);
 
-  writeFileSync(join(folder, 'example.ts'), codeBlock('example.ts'));
+  writeFileSync(join(folder, 'example.ts'), program());
   const expected = blocks.find(({ language }) => language === 'text')!.text;
   assert.equal(normal(runNode('--import', 'tsx', 'example.ts')), normal(expected));
 });
 
+test('the example is one of 15 lines', () => {
+  const lines = codeBlock('example.ts').split('\n').slice(1);
+  const code = lines.filter((line) => line.trim() !== '');
+  assert.ok(code.length <= 15, `${code.length} lines`);
+});
+
 test('the example is well typed against the built declarations', () => {
-  writeFileSync(join(folder, 'typed.ts'), codeBlock('example.ts'));
+  writeFileSync(join(folder, 'typed.ts'), program());
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const flags =
     '--ignoreConfig --noEmit --strict --skipLibCheck --target es2023 --module nodenext --types node';
