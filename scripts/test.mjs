@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const REFUSE = '--refuse-userfaultfd';
 const words = process.argv.slice(2).filter((word) => word !== REFUSE);
-if (process.argv.includes(REFUSE)) await import('../test/fixtures/programs/refuse-userfaultfd.mjs');
+if (process.argv.includes(REFUSE)) {
+  await import('../test/fixtures/programs/refuse-userfaultfd.mjs');
+  process.env.MIRRORSPACE_REFUSED = 'userfaultfd';
+}
 const files = readdirSync(new URL('../test', import.meta.url), { recursive: true })
   .map((name) => `test/${name}`)
   .filter(
