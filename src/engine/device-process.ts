@@ -244,8 +244,8 @@ async function discard(child: ChildProcess): Promise<void> {
   if (child.connected) child.disconnect();
 }
 
-/** Where the built package lies, whether this file runs from source or from there. */
-function distFolder(): string {
+/** Where the built package lies (its entry points of processes and threads), whether this file runs from source or from there. */
+export function distFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve('mirrorspace/package.json')), 'dist');
 }
 
