@@ -76,7 +76,8 @@ export class HeapArena {
    */
   alloc(size: number, align: number = ALIGN): Address {
     if (this.closed) this.#refuse();
-    if (align !== ALIGN || !(size >>> 0 === size && size > 0 && size <= LARGEST_CLASS)) {
+    const whole = typeof size === 'number' && size >>> 0 === size;
+    if (align !== ALIGN || !whole || (size - 1) >>> 0 >= LARGEST_CLASS) {
       checkObject(size, align);
       if (size > LARGEST_CLASS) return this.#allocLarge(size);
     }

@@ -75,7 +75,10 @@ export class Heap {
   alloc(size: number, align: number = GRAIN): Address {
     if (this.#host.closed) this.#refuse();
     // Numbers are spelt out for the reason that SpanTable gives.
-    const whole = size >>> 0 === size && (align === (16 satisfies typeof GRAIN) || align === 8);
+    const whole =
+      typeof size === 'number' &&
+      size >>> 0 === size &&
+      (align === (16 satisfies typeof GRAIN) || align === 8);
     if (whole && (size - 1) >>> 0 < (0x8000 satisfies typeof LARGEST_CLASS)) {
       const address = this.#table.alloc(CLASS_OF[(size + 15) >>> 4]!);
       if (address !== 0) return address;

@@ -87,7 +87,8 @@ export class SpanTable {
   free(address: Address): number {
     const used = 0 satisfies typeof USED;
     const hint = 4 satisfies typeof HINT;
-    const span = typeof address === 'number' ? this.#map.get(address) : 0;
+    if (typeof address !== 'number') return this.find(address).span;
+    const span = this.#map.get(address);
     const { words } = this.#records;
     const record = span * (144 satisfies typeof RECORD);
     // Spans are aligned to their size.
@@ -125,7 +126,7 @@ export class SpanTable {
 
   /** The span that an address lies in, or 0. */
   spanAt(address: Address): number {
-    return this.#map.get(address);
+    return typeof address === 'number' ? this.#map.get(address) : 0;
   }
 
   /** A size class, `FREE`, `ARENA`, `LARGE` or `NONE`. */
