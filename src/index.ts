@@ -24,8 +24,13 @@ export type {
   Queue,
   ReservedRegion,
 } from './device/device.ts';
+export type { FaultMode } from './device/option-checks.ts';
 export {
-  type FaultMode,
+  type ProcessDevice,
+  type ProcessDeviceOptions,
+  processDevice,
+} from './device/process/process-device.ts';
+export {
   type WasmDevice,
   type WasmDeviceOptions,
   wasmDevice,

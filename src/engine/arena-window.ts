@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { UnsupportedError } from '../errors.ts';
 import {
   MADV_DONTDUMP,
   MADV_DONTNEED,
@@ -30,8 +31,24 @@ import {
 } from '../linux/userfaultfd.ts';
 import type { Address } from '../mm/address.ts';
 
-/** The descriptor on which a whole window's faults arrive. Throws UnsupportedError where it is refused. */
-export function openWindowFaults(): number {
+/**
+ * The descriptor on which a whole window's faults arrive; none with `'trap'`, nor with `'auto'` where it is refused, with
+ * the words of the refusal. Throws UnsupportedError where `'userfaultfd'` is refused.
+ */
+export function openFaults(mode: 'auto' | 'userfaultfd' | 'trap'): {
+  userfaultfd?: number;
+  refused?: string;
+} {
+  if (mode === 'trap') return {};
+  try {
+    return { userfaultfd: openWindowFaults() };
+  } catch (error) {
+    if (mode === 'auto' && error instanceof UnsupportedError) return { refused: error.message };
+    throw error;
+  }
+}
+
+function openWindowFaults(): number {
   return openUserfaultfd(
     UFFD_FEATURE_THREAD_ID |
       UFFD_FEATURE_EXACT_ADDRESS |

@@ -30,11 +30,13 @@ export interface CoreStart<Program extends CoreProgramData> {
   readonly mailSeen: number;
 }
 
-/** Why a core could not take a program in. */
+/** The reason of the ProgramError where a core could not take a program in. */
+export type LoadReason = 'instantiate' | 'compile' | 'no-kernels' | 'changed';
+
 export interface LoadFailure {
   readonly message: string;
-  /** That of a ProgramError; the device's default where there is none. */
-  readonly reason?: string;
+  /** `'instantiate'` by default. */
+  readonly reason?: LoadReason;
 }
 
 /** What a core answers: it serves, or a program was taken in (and what it says of it), or not. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { hex, invalidType, outOfRange } from '../errors.ts';
-import { gone, isGone, type Region } from './memory.ts';
+import { gone, isGone, type Region, regionElsewhere } from './memory.ts';
 
 /** What accessors are to each other; users see their fields only. */
 export interface Cursor {
@@ -78,7 +78,8 @@ export function cursorClass(shape: Shape): CursorClass {
       // a property in floating point once it has seen one there.
       const at = offset >>> 0;
       if (at !== offset || at > this.$last || (address & mask) !== 0) {
-        throw misplaced(this, shape, address);
+        relocate(this, shape, address);
+        return;
       }
       this.$base = at;
     }
@@ -92,6 +93,22 @@ export function cursorClass(shape: Shape): CursorClass {
       return isGone(this.$view) ? '[freed memory]' : this.toJSON();
     }
   };
+}
+
+/** Moves an accessor to another piece of memory; throws where the address has none. */
+function relocate(cursor: Cursor, shape: Shape, address: unknown): void {
+  if (typeof address !== 'number' || address % shape.align !== 0) throw misplaced(cursor, shape, address);
+  const region = regionElsewhere(cursor.$region, address);
+  if (!region || address + shape.size > region.origin + region.limit) throw misplaced(cursor, shape, address);
+  const moved = cursor as { -readonly [K in keyof Cursor]: Cursor[K] };
+  moved.$region = region;
+  moved.$view = region.view;
+  moved.$origin = region.origin;
+  moved.$last = region.limit - shape.size;
+  moved.$base = address - region.origin;
+  // They look at the piece before; each is made again when it is asked for.
+  moved.$parts.fill(undefined);
+  shape.complete?.(cursor);
 }
 
 function misplaced(cursor: Cursor, { name, size, align }: Shape, address: unknown): Error {

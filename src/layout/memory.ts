@@ -15,6 +15,8 @@ export interface LayoutMemory {
   readonly size: number;
   /** May throw, or be detached, once the memory has been freed. */
   readonly bytes: Uint8Array;
+  /** Where the memory is one of several pieces: that which holds an address, so that accessors can be moved there. */
+  piece?(address: number): LayoutMemory | undefined;
 }
 
 /** A memory as accessors use it. */
@@ -35,6 +37,17 @@ export function regionOf(memory: LayoutMemory, last?: Region): Region {
   const limit = Math.min(memory.size, bytes.byteLength);
   const view = new DataView(bytes.buffer, bytes.byteOffset, limit);
   return { memory, origin: memory.address, limit, bytes, view };
+}
+
+const pieces = new WeakMap<LayoutMemory, Region>();
+
+/** The region of the piece of memory that holds an address, where the memory has others. */
+export function regionElsewhere({ memory }: Region, address: number): Region | undefined {
+  const piece = memory.piece?.(address);
+  if (piece === undefined || piece === memory) return undefined;
+  const region = regionOf(piece, pieces.get(piece));
+  pieces.set(piece, region);
+  return region;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

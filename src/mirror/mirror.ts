@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { AttachedDevice, Device } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
 import { invalidType, outOfRange, PlacementError, StateError, SystemError } from '../errors.ts';
 import { pageSize, residentPages } from '../linux/mmap.ts';
@@ -168,6 +168,11 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal A device reserves other regions from now on. */
+  reserve(device: string, regions: readonly ReservedRegion[]): void {
+    this.#space.setReserved(device, regions);
   }
 
   async #shutDown(): Promise<void> {

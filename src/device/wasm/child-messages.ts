@@ -7,7 +7,7 @@
 import type { CoreStart, PagerStart } from '../../engine/thread-messages.ts';
 import type { Address } from '../../mm/address.ts';
 
-export type { DeviceInit, FaultMode, LoadRequest } from './host-messages.ts';
+export type { DeviceInit, LoadRequest } from './host-messages.ts';
 
 /** A compiled program as cores take it in. */
 export interface CoreModule {

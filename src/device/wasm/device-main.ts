@@ -5,14 +5,14 @@
  * @module
  */
 
-import { openWindowFaults } from '../../engine/arena-window.ts';
+import { openFaults } from '../../engine/arena-window.ts';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import type { PacketFailure } from '../../engine/completion.ts';
 import { DeviceMain, serveHost } from '../../engine/device-main.ts';
 import type { DeviceThreads } from '../../engine/thread-messages.ts';
-import { hex, ProgramError, UnsupportedError } from '../../errors.ts';
+import { hex, ProgramError } from '../../errors.ts';
 import { relaxMemory } from './binary/relax-memory.ts';
-import type { CoreModule, DeviceInit, FaultMode, LoadRequest } from './child-messages.ts';
+import type { CoreModule, DeviceInit, LoadRequest } from './child-messages.ts';
 import { ownRanges } from './regions.ts';
 import { baseOf, createLinearMemory, mapProtectedWindow, mapWindow, WINDOW_BYTES } from './window.ts';
 
@@ -36,17 +36,6 @@ async function init(
   const pager = main.startPager({ base, logSegments, ...(userfaultfd === undefined ? {} : { userfaultfd }) });
   await Promise.all([pager, main.startCores()]);
   return { faults: userfaultfd === undefined ? 'trap' : 'userfaultfd', refused };
-}
-
-/** The descriptor for the window's faults; none in trap mode, whether asked for or for want of anything better. */
-function openFaults(mode: FaultMode): { userfaultfd?: number; refused?: string } {
-  if (mode === 'trap') return {};
-  try {
-    return { userfaultfd: openWindowFaults() };
-  } catch (error) {
-    if (mode === 'auto' && error instanceof UnsupportedError) return { refused: error.message };
-    throw error;
-  }
 }
 
 /** Compiles once, places static data once, and has every core instantiate. */
