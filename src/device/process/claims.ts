@@ -21,6 +21,11 @@ export interface OwnMapping extends Range {
 
 /** On both sides of the place of the next mapping: cores, their heaps and stacks, whatever a kernel's module allocates. */
 const ROOM = TiB;
+/**
+ * The room's edges are multiples of this. The kernel chooses that place anew for each process, within 1 TiB as most
+ * systems are set up (vm.mmap_rnd_bits 28): so the room of the next life is the same, and no buffer of this one in it.
+ */
+const ROOM_STEP = 4 * TiB;
 const HEAP_ROOM = 64 * MiB;
 const STACK_ROOM = GiB;
 
@@ -28,13 +33,14 @@ const ROOM_NAME = 'room for its own mappings';
 
 /** What the process keeps free of mirrored memory, by start; ranges may overlap. `next`: where a mapping would go now. */
 function kept(own: readonly OwnMapping[], next: number): OwnMapping[] {
-  const ranges: OwnMapping[] = [{ start: Math.max(0, next - ROOM), end: next + ROOM, name: ROOM_NAME }];
+  const start = alignDown(Math.max(0, next - ROOM), ROOM_STEP);
+  const ranges: OwnMapping[] = [{ start, end: alignUp(next + ROOM, ROOM_STEP), name: ROOM_NAME }];
   for (const mapping of own) {
     ranges.push(mapping);
-    const { start, end, name } = mapping;
+    const { start: from, end, name } = mapping;
     if (name === '[heap]') ranges.push({ start: end, end: end + HEAP_ROOM, name: 'room for its heap' });
     if (name === '[stack]')
-      ranges.push({ start: Math.max(0, start - STACK_ROOM), end: start, name: 'room for its stack' });
+      ranges.push({ start: Math.max(0, from - STACK_ROOM), end: from, name: 'room for its stack' });
   }
   return ranges.sort((a, b) => a.start - b.start || a.end - b.end);
 }
