@@ -24,9 +24,14 @@ export type {
   Queue,
   ReservedRegion,
 } from './device/device.ts';
+export type { FaultMode } from './device/option-checks.ts';
+export {
+  type ProcessDevice,
+  type ProcessDeviceOptions,
+  processDevice,
+} from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
-  type FaultMode,
   type WasmDevice,
   type WasmDeviceOptions,
   wasmDevice,

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { AttachedDevice, Device } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
 import { PlacementError, StateError, SystemError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
@@ -196,6 +196,11 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal A device reserves other regions from now on. */
+  reserve(device: string, regions: readonly ReservedRegion[]): void {
+    this.#space.setReserved(device, regions);
   }
 
   async #shutDown(): Promise<void> {

@@ -45,13 +45,17 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   }
   const live = new LiveBuffers(arena.size);
   // Async, so that a device which throws at once does not keep the others from being closed.
-  const opening = entries.map(async ([device, spec], i) => spec.open(deviceContext(device, i, arena, live)));
+  let mirror: Mirror<DevicesOf<Specs>> | undefined;
+  const opening = entries.map(async ([device, spec], i) =>
+    spec.open(deviceContext(device, i, arena, live, (regions) => mirror?.reserve(device, regions))),
+  );
   const results = await Promise.allSettled(opening);
   const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   try {
     if (failed) throw failed.reason;
-    return new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+    mirror = new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+    return mirror;
   } catch (error) {
     await closeAll(attached);
     arena.close();
