@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { existsSync, fstatSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { close } from '../linux/memfd.ts';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { close, tryLock } from '../linux/memfd.ts';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -50,15 +50,27 @@ export function noteOwner({ i32 }: SharedMemory, owned: OwnedDescriptors): void 
   Atomics.store(i32, HEADER.HOST_THREAD, threadId());
 }
 
-/** Clears up after threads that are gone; gives how many devices they had left. */
+/** Clears up after threads that are gone; gives how many devices they had left. One thread at a time does. */
 export function clearAbandoned(): number {
+  if (![...ownDescriptors().values()].some((link) => CONTROL_LINK.test(link))) return 0;
+  const lock = lockProcess();
+  if (lock === undefined) return 0;
+  try {
+    return clear();
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/** What is listed under the lock and belongs to a dead thread stays as it is: nobody else closes it. */
+function clear(): number {
   const links = ownDescriptors();
   const isOurs = (fd: number, pattern: RegExp): boolean => pattern.test(links.get(fd) ?? '');
   const abandoned = [...links.keys()]
     .filter((fd) => isOurs(fd, CONTROL_LINK))
     .flatMap((fd) => readAbandoned(fd) ?? [])
     // A device that is still on its way out could not be reaped: another mirror's turn then.
-    .filter(({ pidfd }) => isOurs(pidfd, /pidfd/) && new Poller([pidfd]).wait(DYING) > 0);
+    .filter(({ pidfd }) => !isOurs(pidfd, /pidfd/) || new Poller([pidfd]).wait(DYING) > 0);
   const arenas = new Set<number>();
   const files = new Set<number>();
   for (const { control, arena, log } of abandoned) {
@@ -76,16 +88,35 @@ export function clearAbandoned(): number {
   }
   for (const { kick, pidfd, process } of abandoned) {
     if (isOurs(kick, /eventfd/)) close(kick);
-    reap(process);
-    close(pidfd);
+    if (process > 0) reap(process);
+    if (isOurs(pidfd, /pidfd/)) close(pidfd);
   }
   return abandoned.length;
+}
+
+/** A descriptor that only one thread of this process has at a time; undefined where another has it, or none is left. */
+function lockProcess(): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync('/proc/self/stat', 'r');
+  } catch {
+    return undefined;
+  }
+  if (tryLock(fd)) return fd;
+  closeSync(fd);
+  return undefined;
 }
 
 /** The note in a control memory whose thread is gone. */
 function readAbandoned(control: number): (OwnedDescriptors & { control: number }) | undefined {
   const words = new Int32Array(HEADER.PIDFD + 1);
-  if (readSync(control, words, 0, words.byteLength, 0) !== words.byteLength) return undefined;
+  try {
+    if (readSync(control, words, 0, words.byteLength, 0) !== words.byteLength) return undefined;
+    // A thread that lives may have closed it since it was listed, and the number may be another file's now.
+    if (!CONTROL_LINK.test(readlinkSync(`/proc/self/fd/${control}`))) return undefined;
+  } catch {
+    return undefined;
+  }
   const thread = words[HEADER.HOST_THREAD]!;
   if (words[HEADER.HOST_PROCESS] !== process.pid || thread === 0) return undefined;
   if (existsSync(`/proc/self/task/${thread}`)) return undefined;

@@ -84,16 +84,19 @@ export class DeviceProcess {
     const control = SharedMemory.create(CONTROL_NAME, CONTROL_BYTES);
     control.i32[HEADER.QUEUE_COUNT] = 1;
     for (let core = 0; core < options.cores; core++) control.i32[coreWord(core) + CORE.HAZARD] = NO_HAZARD;
+    const { arenaFd: arena, log } = options;
     let kick = -1;
     let child: ChildProcess | undefined;
     let device: DeviceProcess;
     try {
+      // A thread may be terminated at any moment: what there is of it is known from the first.
       kick = eventfd();
+      noteOwner(control, { arena, log: log.fd, kick, pidfd: -1, process: 0 });
       checkDescriptors();
       child = spawnDevice(options, control.fd, kick);
+      noteOwner(control, { arena, log: log.fd, kick, pidfd: -1, process: child.pid ?? 0 });
       if (child.pid === undefined) throw await notStarted(options.name, child);
       device = new DeviceProcess(options.name, control, child, child.pid, kick);
-      const { arenaFd: arena, log } = options;
       noteOwner(control, { arena, log: log.fd, kick, pidfd: device.#pidfd, process: child.pid });
     } catch (error) {
       if (child?.pid !== undefined) await discard(child);

@@ -14,6 +14,8 @@ const F_ADD_SEALS = 1033;
 export const F_SEAL_SEAL = 1;
 export const F_SEAL_SHRINK = 2;
 export const F_SEAL_GROW = 4;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
 
@@ -21,6 +23,7 @@ const cMemfdCreate = libcFunction('int memfd_create(const char *, unsigned int)'
 const cFtruncate = libcFunction('int ftruncate(int, int64_t)');
 const cFcntl = libcFunction('int fcntl(int, int, uintptr_t)');
 const cFallocate = libcFunction('int fallocate(int, int, int64_t, int64_t)');
+const cFlock = libcFunction('int flock(int, int)');
 const cClose = libcFunction('int close(int)');
 
 /** A new memory file, closed on exec; it shows as `/memfd:NAME (deleted)` in /proc/PID/maps. */
@@ -67,4 +70,9 @@ export function allocatePages(fd: number, offset: number, length: number): void 
 
 export function close(fd: number): void {
   checked(cClose(fd), 'close', [fd]);
+}
+
+/** Locks the file behind a descriptor for this descriptor alone, until it is closed; false where another has it. */
+export function tryLock(fd: number): boolean {
+  return cFlock(fd, LOCK_EX | LOCK_NB) === 0;
 }
