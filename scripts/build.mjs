@@ -25,7 +25,7 @@ try {
       platform: 'node',
       target: 'node20',
       sourcemap: true,
-      external: ['koffi'],
+      external: ['koffi', 'assemblyscript/asc'],
       logLevel: 'warning',
     };
     await build({
@@ -55,6 +55,7 @@ try {
         'src/device/process/entry-main.ts',
         'src/device/process/entry-core.ts',
         'src/device/process/entry-pager.ts',
+        'src/device/wasm/entry-compile.ts',
       ],
     });
     const old = `${made}-old`;

@@ -30,6 +30,7 @@ export {
   type ProcessDeviceOptions,
   processDevice,
 } from './device/process/process-device.ts';
+export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
   type WasmDevice,
   type WasmDeviceOptions,
@@ -37,6 +38,10 @@ export {
 } from './device/wasm/wasm-device.ts';
 export * from './errors.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { Heap } from './mirror/heap/heap.ts';
+export type { HeapArena } from './mirror/heap/heap-arena.ts';
+export type { HeapOptions } from './mirror/heap/heap-options.ts';
+export type { HeapClass, HeapStatistics } from './mirror/heap/heap-statistics.ts';
 export type { AddressInfo, DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
 export type { SvmBuffer, TypedArrayConstructor } from './mirror/svm-buffer.ts';

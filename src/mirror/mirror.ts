@@ -21,6 +21,8 @@ import {
 } from '../placement/index.ts';
 import { type Access, type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory, detach } from './buffer-memory.ts';
+import { Heap } from './heap/heap.ts';
+import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import { Quarantine, type Question } from './quarantine.ts';
@@ -130,6 +132,13 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#release();
     this.#space.setHost(readHostPicture());
     return this.#space.plan(request);
+  }
+
+  /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
+  heap(options?: HeapOptions): Heap {
+    const checked = checkHeapOptions(options);
+    this.plan(this.pageSize, checked.buffers);
+    return new Heap(this, checked.name ?? `heap-${this.#nextName++}`, checked);
   }
 
   /** What is known of an address; undefined where no live buffer holds it. */

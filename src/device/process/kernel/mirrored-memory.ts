@@ -43,10 +43,10 @@ export class Piece {
   readonly u32: Uint32Array;
   readonly i64: BigInt64Array;
   readonly u64: BigUint64Array;
-  /** The piece that holds an address, where there is one. */
-  readonly piece: (address: Address) => Piece | undefined;
+  /** What is in no live buffer faults. */
+  readonly sparse = true;
 
-  constructor(start: Address, buffer: ArrayBuffer, pieceAt: (address: Address) => Piece | undefined) {
+  constructor(start: Address, buffer: ArrayBuffer) {
     this.address = start;
     this.size = buffer.byteLength;
     this.end = start + this.size;
@@ -56,7 +56,6 @@ export class Piece {
     this.u32 = new Uint32Array(buffer);
     this.i64 = new BigInt64Array(buffer);
     this.u64 = new BigUint64Array(buffer);
-    this.piece = pieceAt;
   }
 }
 
@@ -91,15 +90,15 @@ export class MirroredMemory {
   }
 
   /** The piece that holds an address with at least 2 GiB behind it, or all that its range has. */
-  readonly at = (address: Address): Piece | undefined => {
+  at(address: Address): Piece | undefined {
     const range = Number.isSafeInteger(address) ? this.#rangeAt(address) : undefined;
     return range && this.#piece(range.start + Math.floor((address - range.start) / STRIDE) * STRIDE, range);
-  };
+  }
 
   #piece(start: Address, range: Range): Piece {
     let piece = this.#pieces.get(start);
     if (!piece) {
-      piece = new Piece(start, this.#map(start, Math.min(LONGEST, range.end - start)), this.at);
+      piece = new Piece(start, this.#map(start, Math.min(LONGEST, range.end - start)));
       this.#pieces.set(start, piece);
     }
     return piece;

@@ -51,12 +51,17 @@ function makesViews(type: unknown): boolean {
   return type === DataView || type.prototype instanceof Object.getPrototypeOf(Uint8Array);
 }
 
-/** What `struct.in(memory)` of `mirrorspace/layout` takes. */
+/** What `struct.in(memory)` of `mirrorspace/layout` takes: memory in pieces. */
 export interface KernelMemory {
+  /** The piece that holds an address; undefined where no buffer can lie. */
+  memoryAt(address: Address): MemoryPiece | undefined;
+}
+
+export interface MemoryPiece {
   readonly address: Address;
   readonly size: number;
   readonly bytes: Uint8Array;
-  piece(address: Address): KernelMemory | undefined;
+  readonly sparse?: boolean;
 }
 
 /**
@@ -64,19 +69,5 @@ export interface KernelMemory {
  * (`node.move(node.next)`), whatever buffer it lies in.
  */
 export const memory: KernelMemory = Object.freeze({
-  get address(): Address {
-    return firstPiece().address;
-  },
-  get size(): number {
-    return firstPiece().size;
-  },
-  get bytes(): Uint8Array {
-    return firstPiece().bytes;
-  },
-  piece: (address: Address) => context().memory.at(address),
+  memoryAt: (address: Address) => context().memory.at(address),
 });
-
-function firstPiece() {
-  const all = context().memory;
-  return all.at(all.ranges[0]!.start)!;
-}
