@@ -6,6 +6,7 @@
  */
 
 export { Arena } from '../engine/arena.ts';
+export { mapArena, openFaults, registerArena, restoreArena } from '../engine/arena-window.ts';
 export {
   CHILD_FD,
   type DeviceReply,
@@ -16,7 +17,9 @@ export { type CommandHost, type Packet, QueuedCommand } from '../engine/command.
 export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
 export * as controlLayout from '../engine/control-layout.ts';
 export { type CoreKernel, CoreLoop, type CoreProgram, park } from '../engine/core-loop.ts';
+export { type DeviceHandlers, DeviceMain, type DeviceMainOptions, serveHost } from '../engine/device-main.ts';
 export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
+export { firstMessage } from '../engine/first-message.ts';
 export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
 export { Pager, type PagerOptions } from '../engine/pager.ts';
@@ -30,5 +33,16 @@ export { type QueueHost, RingQueue } from '../engine/ring-queue.ts';
 export { SharedMemory } from '../engine/shared-memory.ts';
 export type { StopConditions } from '../engine/stop-watch.ts';
 export { Supervisor, type SupervisorOptions } from '../engine/supervisor.ts';
+export type {
+  CoreProgramData,
+  CoreReport,
+  CoreStart,
+  DeviceThreads,
+  LoadFailure,
+  LoadReason,
+  PagerReport,
+  PagerStart,
+} from '../engine/thread-messages.ts';
+export { transferKernels } from '../engine/transfer-kernels.ts';
 export * from './capabilities.ts';
 export * from './device.ts';

@@ -152,6 +152,21 @@ describe('load on a process device', () => {
     }
   });
 
+  it('takes TypeScript where Node does, and says where it does not', () =>
+    withProcess(async ({ mirror, proc }) => {
+      if (!Object(process.features).typescript) {
+        await assert.rejects(proc.load(fixture('typed.ts')), refused('compile', /compile it to JavaScript/));
+        return;
+      }
+      const program = await proc.load(fixture('typed.ts'));
+      const out = mirror.alloc(400);
+      await proc.queue.launch(program.kernel('spans', ['pointer']), { items: 100, args: [out] }).done;
+      assert.deepEqual(
+        [...out.view(Uint32Array)],
+        Array.from({ length: 100 }, (_, i) => 3 * i),
+      );
+    }));
+
   it('passes flags on to its Node', () =>
     withProcess(
       async ({ proc }) => {
