@@ -52,10 +52,10 @@ try {
         'src/device/wasm/entry-main.ts',
         'src/device/wasm/entry-core.ts',
         'src/device/wasm/entry-pager.ts',
+        'src/device/wasm/entry-compile.ts',
         'src/device/process/entry-main.ts',
         'src/device/process/entry-core.ts',
         'src/device/process/entry-pager.ts',
-        'src/device/wasm/entry-compile.ts',
       ],
     });
     const old = `${made}-old`;

@@ -79,6 +79,10 @@ test('every state of a StateError and every reason of a DeviceFault is in docs/e
   assert.deepEqual(rows('DeviceFault').sort(), union("  readonly reason: 'unmapped'").sort());
 });
 
+test('every reason of an AttachError is in docs/errors.md, and no other', () => {
+  assert.deepEqual(rows('AttachError').sort(), union("readonly reason: 'gone'").sort());
+});
+
 test('every thing that an UnsupportedError calls missing is in docs/errors.md', () => {
   const missing = [
     ...literals(/new UnsupportedError\(\s*'([^']+)'/g),
