@@ -86,6 +86,10 @@ describe('load on a process device', () => {
         proc.load(fixture('wild-at-import.js')),
         refused('instantiate', /write at 0x300000000/),
       );
+      await assert.rejects(
+        proc.load(fixture('differs.js')),
+        refused('changed', /something else on each core/),
+      );
       await assert.rejects(proc.load(javascript('export function (')), refused('compile', /SyntaxError/));
       await assert.rejects(
         proc.load(javascript("import { nothing } from 'node:fs'; export function f() {}")),
