@@ -6,6 +6,7 @@
  */
 
 export { Arena } from '../engine/arena.ts';
+export { mapArena, openFaults, registerArena, restoreArena } from '../engine/arena-window.ts';
 export {
   CHILD_FD,
   type DeviceReply,
@@ -17,7 +18,9 @@ export { Completer, monotonicNow, type PacketFailure } from '../engine/completio
 export * as controlLayout from '../engine/control-layout.ts';
 export { enterCall, leaveCall } from '../engine/core-call.ts';
 export { type CoreKernel, CoreLoop, type CoreProgram } from '../engine/core-loop.ts';
+export { type DeviceHandlers, DeviceMain, type DeviceMainOptions, serveHost } from '../engine/device-main.ts';
 export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
+export { firstMessage } from '../engine/first-message.ts';
 export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
 export { Pager, type PagerOptions } from '../engine/pager.ts';
@@ -31,5 +34,16 @@ export { type QueueHost, RingQueue } from '../engine/ring-queue.ts';
 export { SharedMemory } from '../engine/shared-memory.ts';
 export type { StopConditions } from '../engine/stop-watch.ts';
 export { Supervisor, type SupervisorOptions } from '../engine/supervisor.ts';
+export type {
+  CoreProgramData,
+  CoreReport,
+  CoreStart,
+  DeviceThreads,
+  LoadFailure,
+  LoadReason,
+  PagerReport,
+  PagerStart,
+} from '../engine/thread-messages.ts';
+export { transferKernels } from '../engine/transfer-kernels.ts';
 export * from './capabilities.ts';
 export * from './device.ts';

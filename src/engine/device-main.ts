@@ -30,8 +30,11 @@ export interface DeviceMainOptions<Program extends CoreProgramData> {
   coreData(): object;
   /** Why a program could not be loaded whose first run faulted, or was stopped, on a core. */
   explainFault(failure: PacketFailure): string;
-  /** The program as a core that is started later takes it in, given what the cores have said of it. */
-  remember?(program: Program, said: unknown): Program;
+  /**
+   * The program as a core that is started later takes it in, given what each core has said of it. Throws ProgramError
+   * where they don't agree.
+   */
+  remember?(program: Program, said: readonly unknown[]): Program;
 }
 
 /** A program on its way into the cores. */
@@ -110,7 +113,7 @@ export class DeviceMain<Program extends CoreProgramData> {
       for (const core of this.#mailPorts.keys()) this.#mailTo(core, program);
       ringDoorbell(this.control, 0x7fffffff);
     });
-    this.#programs.push(this.#o.remember?.(program, said[0]) ?? program);
+    this.#programs.push(this.#o.remember?.(program, said) ?? program);
     return said;
   }
 

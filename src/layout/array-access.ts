@@ -78,11 +78,11 @@ export function arrayClass(type: ArrayType, classOf: ClassOf): CursorClass {
   return made;
 }
 
-/** In memory of several pieces not every byte may be touched: there it is as many bytes of no one's. */
-function guardOf(region: Region, length: number): DataView {
-  if (region.whole) return new DataView(new ArrayBuffer(length));
+/** Where the memory may fault it is as many bytes of no one's. */
+function guardOf({ memory, view, limit }: Region, length: number): DataView {
+  if (memory.sparse) return new DataView(new ArrayBuffer(length));
   // Shorter only where the array does not fit, which `move` is about to find.
-  return new DataView(region.view.buffer, region.view.byteOffset, Math.min(length, region.limit));
+  return new DataView(view.buffer, view.byteOffset, Math.min(length, limit));
 }
 
 function valueElements(codec: Codec, elements: Elements): ElementAccess {

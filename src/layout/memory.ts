@@ -15,6 +15,8 @@ export interface LayoutMemory {
   readonly size: number;
   /** May throw, or be detached, once the memory has been freed. */
   readonly bytes: Uint8Array;
+  /** Touching bytes that nothing was asked for may fault: accessors touch none. */
+  readonly sparse?: boolean;
 }
 
 /** Memory in several pieces, such as a heap's: accessors move from one to another. */

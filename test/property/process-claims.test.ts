@@ -94,7 +94,7 @@ test('room is kept where the kernel puts mappings, the same for neighbouring pla
   assert.deepEqual(claims(2 ** 47 - TiB), here);
   assert.deepEqual(here, [
     { start: 65536, end: heap.start },
-    { start: heap.end + 64 * MiB, end: 2 ** 47 - 4 * TiB },
+    { start: heap.end + 16 * MiB, end: 2 ** 47 - 4 * TiB },
   ]);
   // A process whose mappings go upwards from a third of the address space.
   const upwards = claims(0x2aaaaaaab000);

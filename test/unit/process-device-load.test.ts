@@ -86,6 +86,10 @@ describe('load on a process device', () => {
         proc.load(fixture('wild-at-import.js')),
         refused('instantiate', /write at 0x300000000/),
       );
+      await assert.rejects(
+        proc.load(fixture('differs.js')),
+        refused('changed', /something else on each core/),
+      );
       await assert.rejects(proc.load(javascript('export function (')), refused('compile', /SyntaxError/));
       await assert.rejects(
         proc.load(javascript("import { nothing } from 'node:fs'; export function f() {}")),
@@ -151,6 +155,21 @@ describe('load on a process device', () => {
       rmSync(folder, { recursive: true });
     }
   });
+
+  it('takes TypeScript where Node does, and says where it does not', () =>
+    withProcess(async ({ mirror, proc }) => {
+      if (!Object(process.features).typescript) {
+        await assert.rejects(proc.load(fixture('typed.ts')), refused('compile', /compile it to JavaScript/));
+        return;
+      }
+      const program = await proc.load(fixture('typed.ts'));
+      const out = mirror.alloc(400);
+      await proc.queue.launch(program.kernel('spans', ['pointer']), { items: 100, args: [out] }).done;
+      assert.deepEqual(
+        [...out.view(Uint32Array)],
+        Array.from({ length: 100 }, (_, i) => 3 * i),
+      );
+    }));
 
   it('passes flags on to its Node', () =>
     withProcess(

@@ -92,6 +92,19 @@ describe('a process device', () => {
         assert.equal(Node.in(buffers[i % buffers.length]!).at(where(i)).tag, i + 1);
     }));
 
+  it('works in arrays of structs, and touches nothing but what it was asked for', () =>
+    withProcess(async ({ mirror, proc, program }) => {
+      const [boxes, out] = [mirror.alloc(192), mirror.alloc(8)];
+      boxes.view(Float64Array).fill(0.5);
+      await proc.queue.launch(program.kernel('boxes', ['pointer', 'pointer']), {
+        items: 1,
+        args: [boxes, out],
+      }).done;
+      assert.equal(out.view(Float64Array)[0], 8 * 0.5 + 4 * 20 + 6);
+      assert.deepEqual([...boxes.view(Float64Array, 128)], [20.5, 0.5, 21.5, 0.5, 22.5, 0.5, 23.5, 0.5]);
+      assert.equal(proc.counters().wildFaults, 0);
+    }));
+
   it('adds atomically with the host and between its cores, in 32 and in 64 bits', () =>
     withProcess(async ({ mirror, proc, program }) => {
       const counter = mirror.alloc(16);

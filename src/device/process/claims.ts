@@ -26,7 +26,8 @@ const ROOM = TiB;
  * systems are set up (vm.mmap_rnd_bits 28): so the room of the next life is the same, and no buffer of this one in it.
  */
 const ROOM_STEP = 4 * TiB;
-const HEAP_ROOM = 64 * MiB;
+/** What the C library can't have there it maps elsewhere; more would take too much of the low addresses from 32-bit devices. */
+const HEAP_ROOM = 16 * MiB;
 const STACK_ROOM = GiB;
 
 const ROOM_NAME = 'room for its own mappings';

@@ -71,7 +71,7 @@ function importFailure(error: unknown): LoadFailure {
   if (/^Unknown file extension "\.[cm]?tsx?"/.test(error.message)) {
     return {
       reason: 'compile',
-      message: `this version of Node runs no TypeScript: compile it to JavaScript first, or open the device with execArgv: ['--import', 'tsx'] (${message})`,
+      message: `this version of Node runs no TypeScript: compile it to JavaScript first, or use Node 22.18 or newer (${message})`,
     };
   }
   return { message, ...(error instanceof SyntaxError ? { reason: 'compile' } : {}) };

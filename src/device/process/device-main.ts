@@ -30,10 +30,7 @@ class ProcessDeviceMain {
         ...(this.#userfaultfd === undefined ? { logSegments: init.logSegments } : {}),
       }),
       explainFault,
-      remember: (module, said) => ({
-        ...module,
-        expected: (said as ModuleExports).kernels.map(({ name }) => name),
-      }),
+      remember,
     });
   }
 
@@ -56,16 +53,20 @@ class ProcessDeviceMain {
 
   async load({ program, url, first, expected }: LoadRequest): Promise<ModuleExports> {
     const module = { id: program, url, first, ...(expected === undefined ? {} : { expected }) };
-    const said = (await this.engine.load(module)) as ModuleExports[];
-    const [one, ...rest] = said.map((each) => JSON.stringify(each));
-    if (rest.some((each) => each !== one)) {
-      throw new ProgramError(
-        'changed',
-        `the program could not be loaded: ${url} exports something else on each core; it must not change while it is loaded`,
-      );
-    }
-    return said[0]!;
+    const [exports] = (await this.engine.load(module)) as ModuleExports[];
+    return exports!;
   }
+}
+
+function remember(module: CoreModule, said: readonly unknown[]): CoreModule {
+  const [one, ...rest] = said.map((each) => JSON.stringify(each));
+  if (rest.some((each) => each !== one)) {
+    throw new ProgramError(
+      'changed',
+      `the program could not be loaded: ${module.url} exports something else on each core; it must not change while it is loaded`,
+    );
+  }
+  return { ...module, expected: (said[0] as ModuleExports).kernels.map(({ name }) => name) };
 }
 
 function explainFault(failure: PacketFailure): string {

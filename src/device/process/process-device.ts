@@ -117,7 +117,7 @@ class Sessions {
           for (const { request } of this.programs) await started.request({ ...request });
           return started;
         }
-        if (attempt === MOST_PROCESSES) throw inTheWay(this.#context, taken);
+        if (attempt === MOST_PROCESSES || this.ring.closed) throw inTheWay(this.#context, taken);
       } catch (error) {
         await started.close();
         throw error;

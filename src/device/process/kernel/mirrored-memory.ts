@@ -43,6 +43,8 @@ export class Piece {
   readonly u32: Uint32Array;
   readonly i64: BigInt64Array;
   readonly u64: BigUint64Array;
+  /** What is in no live buffer faults. */
+  readonly sparse = true;
 
   constructor(start: Address, buffer: ArrayBuffer) {
     this.address = start;

@@ -53,10 +53,15 @@ function makesViews(type: unknown): boolean {
 
 /** What `struct.in(memory)` of `mirrorspace/layout` takes: memory in pieces. */
 export interface KernelMemory {
-  /** The piece that holds an address; undefined where no buffer can lie. Throws UnsupportedError outside of a device. */
-  memoryAt(
-    address: Address,
-  ): { readonly address: Address; readonly size: number; readonly bytes: Uint8Array } | undefined;
+  /** The piece that holds an address; undefined where no buffer can lie. */
+  memoryAt(address: Address): MemoryPiece | undefined;
+}
+
+export interface MemoryPiece {
+  readonly address: Address;
+  readonly size: number;
+  readonly bytes: Uint8Array;
+  readonly sparse?: boolean;
 }
 
 /**
