@@ -4,7 +4,7 @@
  * A failure prints seed and operations; `MIRRORSPACE_SEED=...` repeats it.
  */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { bundle, canHave, type Personality, runBundle } from '../fixtures/mm-live/run.ts';
 
@@ -12,11 +12,13 @@ const seed = Number(process.env.MIRRORSPACE_SEED ?? Date.now() % 2 ** 31);
 const paths: string[] = [];
 let compare = '';
 let predict = '';
+let scripted = '';
 
 before(async () => {
   compare = await bundle('child');
   predict = await bundle('predict');
-  paths.push(compare, predict);
+  scripted = await bundle('scripted');
+  paths.push(compare, predict, scripted);
 });
 
 after(() => {
@@ -111,4 +113,24 @@ test('10,000 calls of mmap(NULL, n) in a quiet process are foretold; no miss is 
   assert.equal(outcome.calls, 10_000);
   assert.equal(outcome.right + outcome.changed, 10_000);
   assert.ok(outcome.right > 9_500, `${outcome.changed} changes`);
+});
+
+test('the scenarios of test/conformance come out on this kernel as they are told', () => {
+  const { scenarios, wrong } = runBundle<{ scenarios: number; wrong: string[] }>(scripted, {
+    windowPages: 256,
+    limit: false,
+  });
+  assert.deepEqual(wrong, []);
+  assert.ok(scenarios > 20);
+});
+
+test('at vm.max_map_count the model refuses what this kernel refuses, and leaves what it leaves', (t) => {
+  const limit = Number(readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
+  if (limit > 200_000) return t.skip(`vm.max_map_count is ${limit}: too many to fill`);
+  const { refusals, wrong } = runBundle<{ refusals: number; wrong: string[] }>(scripted, {
+    windowPages: limit + 4096,
+    limit: true,
+  });
+  assert.deepEqual(wrong, []);
+  assert.ok(refusals >= 7, `${refusals} refusals`);
 });
