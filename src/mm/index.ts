@@ -30,6 +30,23 @@ export * from './map-flags.ts';
 export type { MmapRequest } from './mmap.ts';
 export type { MremapRequest } from './mremap.ts';
 export { MapsError, type ParsedMaps, parseMaps, type UnaddressableVma } from './parse-maps.ts';
+export {
+  type EvacuationOptions,
+  type EvacuationPlan,
+  type PlannedMove,
+  planEvacuation,
+  type StrandedVma,
+} from './plan-evacuation.ts';
+export {
+  applyPlan,
+  type DeviceMapping,
+  type MapPlan,
+  type PlannedRemap,
+  type PlannedUnmap,
+  planMap,
+  planUnmap,
+  type UnmapPlan,
+} from './plan-map.ts';
 export type { AddressSpaceOptions, ResolvedOptions } from './space-options.ts';
 export {
   type UnmappedAreaInfo,
