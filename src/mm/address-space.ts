@@ -21,7 +21,7 @@ import { munmap } from './munmap.ts';
 import { type Errno, ProcessMemory } from './process-memory.ts';
 import { type AddressSpaceOptions, type ResolvedOptions, resolveOptions } from './space-options.ts';
 import type { VmaSource } from './unmapped-area.ts';
-import { VM_GROWSDOWN, VM_SHADOW_STACK, type VmArea } from './vm-area.ts';
+import { VM_GROWSDOWN, VM_SHADOW_STACK, VmArea } from './vm-area.ts';
 
 /** The VMAs of a moment. Valid for the address space that gave it. */
 export interface AddressSpaceSnapshot {
@@ -170,8 +170,13 @@ export class AddressSpace implements VmaSource {
     return { vmas: this.vmas(), brk: this.#memory.brk };
   }
 
-  /** Puts back what a {@link snapshot} holds, or any VMAs that are in order and disjoint. @throws RangeError */
+  /** Puts back what a {@link snapshot} holds, or any VMAs that are in order and disjoint. @throws TypeError, RangeError */
   restore(snapshot: AddressSpaceSnapshot): void {
+    checkObject('snapshot', snapshot);
+    if (!Array.isArray(snapshot.vmas)) throw invalidType('snapshot.vmas', 'an array', snapshot.vmas);
+    for (const vma of snapshot.vmas)
+      if (!(vma instanceof VmArea)) throw invalidType('snapshot.vmas', 'an array of VmArea', vma);
+    if (snapshot.brk !== undefined) checkBytes('snapshot.brk', snapshot.brk);
     this.#memory.checkIdle('restore');
     this.#memory.restore(snapshot.vmas, snapshot.brk);
   }

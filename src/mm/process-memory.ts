@@ -4,7 +4,7 @@
  * @module
  */
 
-import { StateError } from '../errors.ts';
+import { outOfRange, StateError } from '../errors.ts';
 import type { Address } from './address.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { ResolvedOptions } from './space-options.ts';
@@ -64,8 +64,11 @@ export class ProcessMemory {
 
   /** The same VMAs again, as {@link AddressSpace.snapshot} gave them. */
   restore(areas: readonly VmArea[], brk: Address | undefined): void {
-    const tree = new VmaTree(this.options.taskSize);
-    for (const area of areas) tree.insert(area);
+    const { pageSize, taskSize } = this.options;
+    for (const { start, end } of areas)
+      if (start % pageSize !== 0 || end % pageSize !== 0)
+        throw outOfRange('vmas', `multiples of ${pageSize}, the page size`, start % pageSize ? start : end);
+    const tree = new VmaTree(taskSize, areas);
     this.areas = tree;
     this.brk = brk;
   }

@@ -15,8 +15,12 @@ export class VmaTree implements Iterable<VmArea> {
   #bytes = 0;
   #guarded = 0;
 
-  constructor(end: Address) {
-    this.ranges = new GapTree(0, end);
+  constructor(end: Address, areas: readonly VmArea[] = []) {
+    this.ranges = GapTree.from(areas, 0, end);
+    for (const area of areas) {
+      this.#areas.set(area.start, area);
+      this.#count(area, 1);
+    }
   }
 
   /** Number of VMAs. */
