@@ -165,12 +165,12 @@ export class AddressSpace implements VmaSource {
     return this.#memory.areas.bytes;
   }
 
-  /** The state now, to come back to with {@link restore}. */
+  /** The state now, to come back to with {@link AddressSpace.restore}. */
   snapshot(): AddressSpaceSnapshot {
     return { vmas: this.vmas(), brk: this.#memory.brk };
   }
 
-  /** Puts back what a {@link snapshot} holds, or any VMAs that are in order and disjoint. @throws TypeError, RangeError */
+  /** Puts back what {@link AddressSpace.snapshot} gave, or any VMAs that are in order and disjoint. @throws TypeError, RangeError */
   restore(snapshot: AddressSpaceSnapshot): void {
     checkObject('snapshot', snapshot);
     if (!Array.isArray(snapshot.vmas)) throw invalidType('snapshot.vmas', 'an array', snapshot.vmas);
