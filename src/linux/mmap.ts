@@ -6,7 +6,7 @@
  */
 import { libcFunction } from '../ffi/library.ts';
 import type { Address } from '../mm/address.ts';
-import { checked, lastError, systemError } from './system-call.ts';
+import { checked, lastError, systemCall, systemCallNumber, systemError } from './system-call.ts';
 
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
@@ -127,6 +127,14 @@ export function mremap(
     flags,
     newAddress,
   ]);
+}
+
+/**
+ * The system call brk(2), past the C library: the break as it is afterwards. Safe where nobody else moves it meanwhile
+ * and the C library's own part of the heap stays.
+ */
+export function brk(address: Address): Address {
+  return systemCall(systemCallNumber('brk'), address, 0, 0, 0, 0, 0);
 }
 
 const SC_PAGESIZE = 30;

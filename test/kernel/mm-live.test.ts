@@ -20,12 +20,14 @@ const paths: string[] = [];
 let compare = '';
 let predict = '';
 let scripted = '';
+let heap = '';
 
 before(async () => {
   compare = await bundle('child');
   predict = await bundle('predict');
   scripted = await bundle('scripted');
-  paths.push(compare, predict, scripted);
+  heap = await bundle('heap');
+  paths.push(compare, predict, scripted, heap);
 });
 
 after(() => {
@@ -144,4 +146,15 @@ test('at vm.max_map_count the model refuses what this kernel refuses, and leaves
   });
   assert.deepEqual(wrong, []);
   assert.ok(refusals >= 7, `${refusals} refusals`);
+});
+
+test('brk, on the heap of a process, with mappings in its way', { skip: foreign }, (t) => {
+  t.diagnostic(`seed ${seed}`);
+  const outcome = runBundle<{ operations: number; moved: number; refused: number; wrong: string[] }>(heap, {
+    rounds: 500,
+    seed,
+  });
+  t.diagnostic(JSON.stringify(outcome));
+  assert.deepEqual(outcome.wrong, []);
+  assert.ok(outcome.moved > 1000 && outcome.refused > 100);
 });
