@@ -5,6 +5,7 @@
  * @module
  */
 
+export { MirrorError, StateError, SystemError } from '../errors.ts';
 export {
   type Address,
   alignDown,
