@@ -1,12 +1,12 @@
 /**
- * Mappings of this process: mmap(2), munmap(2), mprotect(2), madvise(2). The one dangerous flag is MAP_FIXED,
+ * Mappings of this process: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2). The one dangerous flag is MAP_FIXED,
  * which replaces whatever lies there; only callers that own the range use it, and each says so.
  *
  * @module
  */
 import { libcFunction } from '../ffi/library.ts';
 import type { Address } from '../mm/address.ts';
-import { checked, lastError, systemError } from './system-call.ts';
+import { checked, lastError, systemCall, systemCallNumber, systemError } from './system-call.ts';
 
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
@@ -28,6 +28,7 @@ const cMmap = libcFunction('int64_t mmap(uintptr_t, size_t, int, int, int, int64
 const cMunmap = libcFunction('int munmap(uintptr_t, size_t)');
 const cMprotect = libcFunction('int mprotect(uintptr_t, size_t, int)');
 const cMadvise = libcFunction('int madvise(uintptr_t, size_t, int)');
+const cMremap = libcFunction('int64_t mremap(uintptr_t, size_t, size_t, int, uintptr_t)');
 const cSysconf = libcFunction('int64_t sysconf(int)');
 
 /**
@@ -101,6 +102,39 @@ export function mprotect(address: Address, length: number, prot: number): void {
 /** Advice only: `false` where the kernel does not know or take it. */
 export function madvise(address: Address, length: number, advice: number): boolean {
   return cMadvise(address, length, advice) === 0;
+}
+
+/** {@link madvise} whose refusal is an error: `EINVAL`, `ENOMEM` where there are holes, `EAGAIN`. */
+export function adviseMemory(address: Address, length: number, advice: number): void {
+  checked(cMadvise(address, length, advice), 'madvise', [address, length, advice]);
+}
+
+/**
+ * Resizes or moves a mapping; mremap(2). Safe on a range that the caller mapped and that nothing points into; with
+ * MREMAP_FIXED only onto a range that the caller owns.
+ */
+export function mremap(
+  address: Address,
+  oldLength: number,
+  newLength: number,
+  flags: number,
+  newAddress: Address,
+): Address {
+  return checked(cMremap(address, oldLength, newLength, flags, newAddress), 'mremap', [
+    address,
+    oldLength,
+    newLength,
+    flags,
+    newAddress,
+  ]);
+}
+
+/**
+ * The system call brk(2), past the C library: the break as it is afterwards. Safe where nobody else moves it meanwhile
+ * and the C library's own part of the heap stays.
+ */
+export function brk(address: Address): Address {
+  return systemCall(systemCallNumber('brk'), address, 0, 0, 0, 0, 0);
 }
 
 const SC_PAGESIZE = 30;

@@ -35,16 +35,16 @@ export function checked(
 }
 
 /** System call numbers that differ between the two 64-bit architectures; the generic ones are shared. */
-const numbers: Record<string, { futex: number; gettid: number; userfaultfd: number }> = {
-  x64: { futex: 202, gettid: 186, userfaultfd: 323 },
-  arm64: { futex: 98, gettid: 178, userfaultfd: 282 },
+const numbers: Record<string, { brk: number; futex: number; gettid: number; userfaultfd: number }> = {
+  x64: { brk: 12, futex: 202, gettid: 186, userfaultfd: 323 },
+  arm64: { brk: 214, futex: 98, gettid: 178, userfaultfd: 282 },
 };
 
 export const SYS_pidfd_open = 434;
 export const SYS_pidfd_getfd = 438;
 
 /** The number of a system call on this architecture. Throws {@link UnsupportedError} on others. */
-export function systemCallNumber(name: 'futex' | 'gettid' | 'userfaultfd'): number {
+export function systemCallNumber(name: 'brk' | 'futex' | 'gettid' | 'userfaultfd'): number {
   const table = numbers[process.arch];
   if (!table)
     throw new UnsupportedError(

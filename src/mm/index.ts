@@ -5,6 +5,7 @@
  * @module
  */
 
+export { MirrorError, StateError, SystemError } from '../errors.ts';
 export {
   type Address,
   alignDown,
@@ -17,8 +18,37 @@ export {
   type Range,
   TiB,
 } from './address.ts';
+export { AddressSpace, type AddressSpaceSnapshot } from './address-space.ts';
+export type { AreaRequest, FileOperations, MappedFile } from './driver.ts';
+export { addressSpaceOf, observeMmapBase } from './from-maps.ts';
 export { type Fit, type GapRequest, GapTree } from './gap-tree.ts';
+export {
+  defaultGetUnmappedArea,
+  shmemGetUnmappedArea,
+  thpGetUnmappedArea,
+} from './get-unmapped-area.ts';
+export * from './map-flags.ts';
+export type { MmapRequest } from './mmap.ts';
+export type { MremapRequest } from './mremap.ts';
 export { MapsError, type ParsedMaps, parseMaps, type UnaddressableVma } from './parse-maps.ts';
+export {
+  type EvacuationOptions,
+  type EvacuationPlan,
+  type PlannedMove,
+  planEvacuation,
+  type StrandedVma,
+} from './plan-evacuation.ts';
+export {
+  applyPlan,
+  type DeviceMapping,
+  type MapPlan,
+  type PlannedRemap,
+  type PlannedUnmap,
+  planMap,
+  planUnmap,
+  type UnmapPlan,
+} from './plan-map.ts';
+export type { AddressSpaceOptions, ResolvedOptions } from './space-options.ts';
 export {
   type UnmappedAreaInfo,
   unmappedArea,
@@ -26,6 +56,7 @@ export {
   type VmaSource,
   vmUnmappedArea,
 } from './unmapped-area.ts';
+export * from './vm-area.ts';
 export {
   formatProtection,
   MAP_PRIVATE,

@@ -43,6 +43,12 @@ export interface UnmappedAreaInfo {
   readonly startGap?: number;
   readonly topdown?: boolean;
   readonly fit?: Fit;
+  /**
+   * Default `'v7.0'`. `'v4.5'`: what Linux 4.5 answered (mm/mmap.c with its rb-tree of gaps): guard gaps and
+   * `mmapMinAddr` are not looked at, a padded length of 0 fits between any two VMAs; there is no `startGap` and
+   * no exact fit.
+   */
+  readonly semantics?: 'v7.0' | 'v4.5';
 }
 
 /** Searches in the direction that `info.topdown` says. Throws `TypeError` or `RangeError` for bad arguments. */
@@ -54,6 +60,7 @@ export function vmUnmappedArea(space: VmaSource, info: UnmappedAreaInfo): Addres
 export function unmappedArea(space: VmaSource, info: UnmappedAreaInfo): Address | undefined {
   const search = prepare(space, info);
   if (search === undefined) return undefined;
+  if (search.old) return lowestOld(space.ranges, search);
   return search.fit === 'exact' ? lowestExact(space, search) : lowestLinux(space, search);
 }
 
@@ -61,6 +68,7 @@ export function unmappedArea(space: VmaSource, info: UnmappedAreaInfo): Address 
 export function unmappedAreaTopdown(space: VmaSource, info: UnmappedAreaInfo): Address | undefined {
   const search = prepare(space, info);
   if (search === undefined) return undefined;
+  if (search.old) return highestOld(space.ranges, search);
   return search.fit === 'exact' ? highestExact(space, search) : highestLinux(space, search);
 }
 
@@ -78,15 +86,31 @@ interface Search {
   readonly alignMask: number;
   readonly alignOffset: number;
   readonly fit: Fit;
+  /** The semantics of 4.5. */
+  readonly old: boolean;
 }
 
 function prepare(space: VmaSource, info: UnmappedAreaInfo): Search | undefined {
-  const { length, lowLimit, highLimit, alignMask = 0, alignOffset = 0, startGap = 0, fit = 'linux' } = info;
+  const {
+    length,
+    lowLimit,
+    highLimit,
+    alignMask = 0,
+    alignOffset = 0,
+    startGap = 0,
+    fit = 'linux',
+    semantics = 'v7.0',
+  } = info;
   checkBytes('length', length);
   checkBytes('lowLimit', lowLimit);
   checkBytes('highLimit', highLimit);
   checkBytes('alignMask', alignMask);
   checkBytes('startGap', startGap);
+  const old = semantics === 'v4.5';
+  if (!old && semantics !== 'v7.0') throw outOfRange('semantics', "'v7.0' or 'v4.5'", semantics);
+  if (old && startGap !== 0)
+    throw outOfRange('startGap', "0 with semantics 'v4.5', which has none", startGap);
+  if (old && fit !== 'linux') throw outOfRange('fit', "'linux' with semantics 'v4.5'", fit);
   if (!Number.isSafeInteger(alignOffset)) throw notBytes('alignOffset', alignOffset);
   const wanted = length + startGap;
   if (wanted > Number.MAX_SAFE_INTEGER) return undefined;
@@ -95,13 +119,42 @@ function prepare(space: VmaSource, info: UnmappedAreaInfo): Search | undefined {
     startGap,
     padded: wanted + alignMask,
     length: wanted,
-    low: Math.max(lowLimit, space.mmapMinAddr ?? 0),
+    low: old ? lowLimit : Math.max(lowLimit, space.mmapMinAddr ?? 0),
     high: highLimit,
     alignMask,
     // Reduced before subtracting, so that the difference of two large numbers stays exact.
     alignOffset: alignMask === 0 ? 0 : remainder(alignOffset, modulus) - remainder(startGap, modulus),
     fit,
+    old,
   };
+}
+
+/** 4.5: the lowest gap that holds the padded length, and no second thoughts. */
+function lowestOld(ranges: GapTree, { low, high, padded, ...search }: Search): Address | undefined {
+  if (padded > 0) return ranges.findGap({ low, high, ...search });
+  // Between two VMAs that touch there is a gap of nothing, and nothing fits into it.
+  const next = ranges.next(low - 1);
+  const place = Math.max(low, (next ? ranges.previous(next.start) : lastOf(ranges))?.end ?? 0);
+  return place <= high ? place : undefined;
+}
+
+function highestOld(ranges: GapTree, { low, high, padded, ...search }: Search): Address | undefined {
+  if (padded > 0) return ranges.findGapTopdown({ low, high, ...search });
+  if (low > high) return undefined;
+  const last = lastOf(ranges);
+  if (!last || last.end <= high) return high;
+  // The highest gap that begins at or below the limit; its end, if that is not below the window.
+  let next = ranges.at(high) ?? ranges.next(high) ?? last;
+  for (;;) {
+    const previous = ranges.previous(next.start);
+    if (next.start < low) return undefined;
+    if ((previous?.end ?? 0) <= high) return Math.min(next.start, high);
+    next = previous!;
+  }
+}
+
+function lastOf(ranges: GapTree): Range | undefined {
+  return ranges.previous(ranges.high);
 }
 
 function lowestLinux(space: VmaSource, search: Search): Address | undefined {

@@ -31,6 +31,7 @@ import {
   tryFtruncate,
 } from '../../src/linux/memfd.ts';
 import {
+  adviseMemory,
   MADV_DONTDUMP,
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
@@ -40,6 +41,7 @@ import {
   mmap,
   mmapNoReplace,
   mprotect,
+  mremap,
   munmap,
   PROT_NONE,
   PROT_READ,
@@ -348,6 +350,14 @@ describe('a call that the kernel refuses is a SystemError with its name, argumen
     ],
     ['to unmap half a page', () => munmap(NOWHERE + 8, PAGE), 'munmap', 'EINVAL', [NOWHERE + 8, PAGE]],
     ['to protect nothing', () => mprotect(NOWHERE, PAGE, 0), 'mprotect', 'ENOMEM', [NOWHERE, PAGE, 0]],
+    ['to advise nothing', () => adviseMemory(NOWHERE, PAGE, 4), 'madvise', 'ENOMEM', [NOWHERE, PAGE, 4]],
+    [
+      'to resize nothing',
+      () => mremap(NOWHERE, PAGE, 2 * PAGE, 0, 0),
+      'mremap',
+      'EFAULT',
+      [NOWHERE, PAGE, 2 * PAGE, 0, 0],
+    ],
     ['pages of nothing', () => residentPages(NOWHERE, PAGE), 'mincore', 'ENOMEM', [NOWHERE, PAGE]],
     ['a signal that is none', () => setParentDeathSignal(999), 'prctl', 'EINVAL', ['PR_SET_PDEATHSIG', 999]],
     ['a process that is none', () => pidfdOpen(-1), 'pidfd_open', 'EINVAL', [-1]],

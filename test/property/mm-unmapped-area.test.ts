@@ -58,6 +58,7 @@ const infos: fc.Arbitrary<Info> = fc.record({
   startGap: fc.constantFrom(0, 0, 1, 5),
   topdown: fc.boolean(),
   fit: fc.constant('linux'),
+  semantics: fc.constant('v7.0'),
 });
 
 function sourceOf(vmas: GuardedVma[], mmapMinAddr: number, end = SPACE_END): VmaSource {
