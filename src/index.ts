@@ -34,7 +34,11 @@ export * from './errors.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
 export type { CollectionOptions } from './mirror/collections/cell.ts';
 export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
-export { type HashMapLayout, SharedHashMap } from './mirror/collections/shared-hash-map.ts';
+export {
+  type HashMapHeader,
+  type HashMapLayout,
+  SharedHashMap,
+} from './mirror/collections/shared-hash-map.ts';
 export { SharedString } from './mirror/collections/shared-string.ts';
 export { SharedVector, type VectorLayout } from './mirror/collections/shared-vector.ts';
 export type { Heap } from './mirror/heap/heap.ts';

@@ -115,7 +115,7 @@ const textKeys: KeyKind = {
   script: {
     parameter: 'key: Utf8',
     hash: () => 'key.hash',
-    same: (prefix) => `${prefix}same(entry.key!, key)`,
+    same: (prefix) => `${prefix}same(changetype<Utf8>(entry.key), key)`,
     functions: (prefix) => `function ${prefix}same(a: Utf8, b: Utf8): bool {
   if (a.length != b.length) return false;
   for (let i: u32 = 0; i < a.length; i++) if (a.bytes[i] != b.bytes[i]) return false;

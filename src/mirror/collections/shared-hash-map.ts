@@ -18,10 +18,10 @@ import { type KeyKind, type KeyOf, type KeyType, keyKind, type Prepared } from '
 import { checkMemory } from './shared-string.ts';
 
 /** The fields of the header: where the entries are, one less than their number, and how many of them are taken. */
-type Header = { entries: Pointer; mask: Scalar<'u32', number>; size: Scalar<'u32', number> };
+export type HashMapHeader = { entries: Pointer; mask: Scalar<'u32', number>; size: Scalar<'u32', number> };
 
 /** The header of a map. */
-export type HashMapLayout = Struct<string, Header>;
+export type HashMapLayout = Struct<string, HashMapHeader>;
 
 /** An entry; its hash is 0 where it is empty. */
 type Entry = { hash: Scalar<'u32', number>; key: Type<unknown>; value: Type<unknown> };
@@ -60,7 +60,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   readonly layout: HashMapLayout;
   readonly #memory: FreeingMemory;
   readonly #key: KeyKind;
-  readonly #header: Fields<Header>;
+  readonly #header: Fields<HashMapHeader>;
   readonly #entries: { at(address: number): Fields<Entry> };
   readonly #stride: number;
   #entry: Fields<Entry> | undefined;
@@ -195,7 +195,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
 `;
   }
 
-  #head(): Fields<Header> {
+  #head(): Fields<HashMapHeader> {
     if (this.#freed) throw new StateError('freed', `this ${this.layout.name} was freed`);
     return this.#header;
   }

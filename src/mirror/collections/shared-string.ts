@@ -61,7 +61,7 @@ export function decodeText(bytes: Uint8Array): string {
 export class SharedString {
   /** Its layout, for declarations. */
   static readonly layout: typeof Utf8 = Utf8;
-  /** Of its {@link Utf8}, to store in other structures and to give to kernels. */
+  /** Of its `layout`, to store in other structures and to give to kernels. */
   readonly address: Address;
   readonly #memory: FreeingMemory;
   #freed = false;

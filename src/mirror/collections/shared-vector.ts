@@ -183,6 +183,23 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
     this.#memory.free(this.#header.address);
   }
 
+  /**
+   * For kernels in AssemblyScript, to stand behind the declarations of `toAssemblyScript(vector.layout)`:
+   * `NAME_at(vector, index)` gives a struct or union, of any other type the address. It checks nothing.
+   */
+  lookupAssemblyScript(): string {
+    const { name } = this.layout;
+    const { kind } = this.element;
+    const composed = kind === 'struct' || kind === 'union';
+    const type = composed ? identifier(this.element) : 'usize';
+    const address = `changetype<usize>(vector.data) + <usize>index * ${this.#stride}`;
+    return `@inline
+export function ${name}_at(vector: ${name}, index: u32): ${type} {
+  return ${composed ? `changetype<${type}>(${address})` : address};
+}
+`;
+  }
+
   #head() {
     if (this.#freed) throw new StateError('freed', `this ${this.layout.name} was freed`);
     return this.#header;
