@@ -25,7 +25,7 @@ try {
       platform: 'node',
       target: 'node20',
       sourcemap: true,
-      external: ['koffi'],
+      external: ['koffi', 'assemblyscript/asc'],
       logLevel: 'warning',
     };
     await build({
@@ -46,6 +46,7 @@ try {
         'src/device/wasm/entry-main.ts',
         'src/device/wasm/entry-core.ts',
         'src/device/wasm/entry-pager.ts',
+        'src/device/wasm/entry-compile.ts',
       ],
     });
     const old = `${made}-old`;

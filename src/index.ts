@@ -24,6 +24,7 @@ export type {
   Queue,
   ReservedRegion,
 } from './device/device.ts';
+export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
   type FaultMode,
   type WasmDevice,

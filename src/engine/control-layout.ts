@@ -45,6 +45,14 @@ export const HEADER = {
   /** Why the process has given itself up, a {@link LOST_CAUSE}; and the core whose kernel is to blame. */
   LOST_CAUSE: 53,
   LOST_CORE: 54,
+  /** The host's process and thread, the device's process, and descriptors of the host: for who clears up after a thread that was terminated. */
+  HOST_PROCESS: 64,
+  HOST_THREAD: 65,
+  DEVICE_PROCESS: 66,
+  ARENA_FD: 67,
+  LOG_FD: 68,
+  KICK_FD: 69,
+  PIDFD: 70,
 } as const;
 
 /** Float64 index: bytes that the pager made visible. */

@@ -61,7 +61,8 @@ export class Pager {
   readonly #live: LiveRanges;
   readonly #faults: FaultReader;
   readonly #held = new Map<number, PageFault>();
-  readonly #wild = new Map<number, Address[]>();
+  /** The wild pages of each core; HEADER.WILD_PAGES counts them all. */
+  readonly #wild = new Map<number, Set<Address>>();
   /** Cores that were loading a program at their wild fault. */
   readonly #loading = new Set<number>();
   /** Faults that were read while another was being answered. */
@@ -204,16 +205,15 @@ export class Pager {
     const { arena, base, control, pageSize, userfaultfd } = this.#o;
     // The page wakes whoever waits for it: their messages must be read before, or their faults would go unnoticed.
     this.#drain(page);
-    const pages = this.#wild.get(core) ?? [];
-    this.#wild.set(core, pages);
-    pages.push(page);
-    if (pages.length > WILD_PAGES_ALLOWED) {
+    const taken = this.#take(core, page);
+    const pages = this.#wild.get(core)!;
+    if (pages.size > WILD_PAGES_ALLOWED) {
       this.#o.blame(core, this.#loading.has(core));
       this.#o.lose(
-        `core ${core} ran away over wild memory: ${pages.length} pages, the first at 0x${control.f64[coreFaultAddress(core)]!.toString(16)}`,
+        `core ${core} ran away over wild memory: ${pages.size} pages, the first at 0x${control.f64[coreFaultAddress(core)]!.toString(16)}`,
       );
     }
-    Atomics.add(control.i32, HEADER.WILD_PAGES, 1);
+    if (taken) Atomics.add(control.i32, HEADER.WILD_PAGES, 1);
     // MAP_FIXED: the page lies in the window, which this process owns.
     const prot = PROT_READ | PROT_WRITE;
     if (this.#live.find(page)) mmap(base + page, pageSize, prot, MAP_FIXED | MAP_PRIVATE, arena, page);
@@ -232,20 +232,24 @@ export class Pager {
     }
   }
 
-  /** Leaves a wild page to another core that has faulted there; false where there is none. */
-  #bequeath(core: number, page: Address): boolean {
+  /** Notes a wild page as the core's; false where it was already. */
+  #take(core: number, page: Address): boolean {
+    const pages = this.#wild.get(core) ?? new Set();
+    this.#wild.set(core, pages);
+    const before = pages.size;
+    return pages.add(page).size > before;
+  }
+
+  /** Leaves a wild page to another core that stands on it: whether it is one more of that core's; undefined for none. */
+  #bequeath(core: number, page: Address): boolean | undefined {
     const { base, cores, pageSize } = this.#o;
     for (let other = 0; other < cores; other++) {
       if (other === core) continue;
-      const pages = this.#wild.get(other) ?? [];
       const held = this.#held.get(other);
       const there = held !== undefined && alignDown(held.address - base, pageSize) === page;
-      if (!there && !pages.includes(page)) continue;
-      pages.push(page);
-      this.#wild.set(other, pages);
-      return true;
+      if (there || this.#wild.get(other)?.has(page)) return this.#take(other, page);
     }
-    return false;
+    return undefined;
   }
 
   #moveStoppedCores(): void {
@@ -264,8 +268,9 @@ export class Pager {
       let gone = 0;
       for (const page of pages) {
         // Another core on its way out stands on the same page: it goes away with the last of them.
-        if (this.#bequeath(core, page)) continue;
-        gone++;
+        const left = this.#bequeath(core, page);
+        if (left !== true) gone++;
+        if (left !== undefined) continue;
         this.#catchUp();
         const live = this.#live.find(page) !== undefined;
         // What the arena holds there may be another device's: out of reach, but for faults, from its first moment on.

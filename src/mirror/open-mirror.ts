@@ -5,6 +5,7 @@
  * @module
  */
 import type { AttachedDevice, Device, DeviceSpec } from '../device/device.ts';
+import { clearAbandoned } from '../engine/abandoned.ts';
 import { Arena, FULL_ARENA_SIZE } from '../engine/arena.ts';
 import { formatBytes, invalidType, outOfRange, UnsupportedError } from '../errors.ts';
 import { deviceContext } from './device-context.ts';
@@ -33,6 +34,7 @@ export async function openMirror<const Specs extends DeviceSpecs>(
 ): Promise<Mirror<DevicesOf<Specs>>> {
   const { entries, name } = checkOptions(options);
   checkPlatform();
+  clearAbandoned();
   const arena = new Arena(name);
   if (arena.size < FULL_ARENA_SIZE) {
     process.emitWarning(

@@ -63,7 +63,7 @@ function noNumber(name: string, call: (bad: Any) => unknown): Case[] {
 }
 
 const NAME = 'refusing';
-const CLEAR = 1 * GiB;
+const CLEAR = 1.5 * GiB;
 const at = (address: number) => ({ place: { at: address } });
 
 let mirror: Mirror<{ wasm: WasmDevice; other: WasmDevice }>;

@@ -73,7 +73,8 @@ export function restorePage(
   arena: number,
   userfaultfd: number,
 ): void {
-  if (start >= WASM_WINDOW.start && start < OWN_END) {
+  // Where no arena lies behind the window, there is nothing that could be had too early.
+  if ((start >= WASM_WINDOW.start && start < OWN_END) || start >= fstatSync(arena).size) {
     mapWindow(base, start, end, arena, userfaultfd);
     return;
   }
