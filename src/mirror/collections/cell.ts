@@ -5,7 +5,7 @@
  * @module
  */
 import { invalidType, outOfRange } from '../../errors.ts';
-import { type PiecedMemory, pieceRegion } from '../../layout/memory.ts';
+import { type Pieces, type Region, regionAt } from '../../layout/memory.ts';
 import { sizeof } from '../../layout/rules.ts';
 import { describeType, type Type } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
@@ -46,16 +46,21 @@ export function identifier(type: Type): string {
     .replace(/_$/, '');
 }
 
-/** The bytes of `[address, address + size)`, which lie in one piece. */
-export function bytesAt(memory: PiecedMemory, address: Address, size: number): Uint8Array {
-  const region = pieceRegion(memory, address);
-  const offset = region ? address - region.origin : 0;
-  if (!region || offset + size > region.limit) {
+/** The region that holds `[address, address + size)`. */
+export function regionOfAll(pieces: Pieces, address: Address, size: number): Region {
+  const region = regionAt(pieces, address);
+  if (!region || address - region.origin + size > region.limit) {
     throw outOfRange(
       'address',
       `that of ${size} bytes in the memory: something has written over it`,
       address,
     );
   }
-  return region.bytes.subarray(offset, offset + size);
+  return region;
+}
+
+/** The bytes of `[address, address + size)`, which lie in one piece. */
+export function bytesAt(pieces: Pieces, address: Address, size: number): Uint8Array {
+  const { bytes, origin } = regionOfAll(pieces, address, size);
+  return bytes.subarray(address - origin, address - origin + size);
 }

@@ -24,11 +24,15 @@ export function hashWords(low: number, high: number): number {
   return mix(low ^ Math.imul(mix(high), 0x9e3779b1)) || 1;
 }
 
-/** Of text in UTF-8. */
-export function hashBytes(bytes: Uint8Array): number {
-  let h = 0x811c9dc5;
-  for (const byte of bytes) h = Math.imul(h ^ byte, 0x01000193);
-  return mix(h) || 1;
+/** Text: begin with this, add byte after byte, finish. */
+export const FIRST_HASH = 0x811c9dc5;
+
+export function hashByte(hash: number, byte: number): number {
+  return Math.imul(hash ^ byte, 0x01000193);
+}
+
+export function finishHash(hash: number): number {
+  return mix(hash) || 1;
 }
 
 /** The same functions in AssemblyScript, with `prefix` before their names. */

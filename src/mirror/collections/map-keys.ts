@@ -6,11 +6,11 @@
  */
 import { invalidType } from '../../errors.ts';
 import { f64, i32, i64, pointer, u32, u64 } from '../../layout/fields.ts';
-import type { FreeingMemory, PiecedMemory } from '../../layout/memory.ts';
+import type { FreeingMemory, Pieces } from '../../layout/memory.ts';
 import { struct } from '../../layout/struct.ts';
 import { describeType, type Pointer, type Scalar, type Type, type ValueOf } from '../../layout/types.ts';
-import { hashAssemblyScript, hashBytes, hashWord, hashWords } from './hash.ts';
-import { decodeText, encodeText, storeText, textAt, Utf8 } from './shared-string.ts';
+import { hashAssemblyScript, hashWord, hashWords } from './hash.ts';
+import { decodeText, type EncodedText, encoded, isText, storeText, textAt, Utf8 } from './shared-string.ts';
 
 /** `u32`, `i32`, `u64`, `i64`, `f64`, or text. */
 export type KeyType = Scalar<'u32' | 'i32' | 'f64', number> | Scalar<'u64' | 'i64', bigint> | 'string';
@@ -21,10 +21,8 @@ export type KeyOf<K> = K extends 'string' ? string : ValueOf<K>;
 /** A key that is about to be looked up: checked, and as memory holds it. */
 export interface Prepared {
   readonly hash: number;
-  /** Text in UTF-8, valid until the next key is prepared. */
-  readonly text?: Uint8Array;
-  /** A number with one zero and one NaN. */
-  readonly value?: number | bigint;
+  /** A number, with one zero and one NaN; or text, valid until the next key is prepared. */
+  readonly value: number | bigint | EncodedText;
 }
 
 export interface KeyKind {
@@ -34,11 +32,11 @@ export interface KeyKind {
   /** Checks the key and hashes it. */
   prepare(key: unknown): Prepared;
   /** Whether an entry of the same hash has this key, given what its field reads as. */
-  matches(memory: PiecedMemory, field: unknown, key: Prepared): boolean;
+  matches(pieces: Pieces, field: unknown, key: Prepared): boolean;
   /** What to store in the field; text is copied into memory. */
   store(memory: FreeingMemory, key: Prepared): unknown;
   /** The key that a field holds. */
-  read(memory: PiecedMemory, field: unknown): unknown;
+  read(pieces: Pieces, field: unknown): unknown;
   /** Gives back what `store` took. */
   release(memory: FreeingMemory, field: unknown): void;
   /** In AssemblyScript: a parameter, its hash, and what an entry of that hash must satisfy besides. */
@@ -75,9 +73,9 @@ function numberKeys(type: Scalar): KeyKind {
       const hash = wide ? hashWords(low, words.getUint32(4, true)) : hashWord(low);
       return { hash, value: scratch.key as number | bigint };
     },
-    matches: (_memory, field, key) => Object.is(field, key.value),
+    matches: (_pieces, field, key) => Object.is(field, key.value),
     store: (_memory, key) => key.value,
-    read: (_memory, field) => field,
+    read: (_pieces, field) => field,
     release() {},
     script: {
       parameter: `key: ${type.name}`,
@@ -100,17 +98,12 @@ const textKeys: KeyKind = {
   type: pointer(Utf8),
   name: 'string',
   prepare(key) {
-    const text = encodeText('key', key);
-    return { hash: hashBytes(text), text };
+    const value = encoded.encode('key', key);
+    return { hash: value.hash, value };
   },
-  matches(memory, field, { text }) {
-    const bytes = textAt(memory, field as number);
-    if (bytes.length !== text!.length) return false;
-    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== text![i]) return false;
-    return true;
-  },
-  store: (memory, { text }) => storeText(memory, text!),
-  read: (memory, field) => decodeText(textAt(memory, field as number)),
+  matches: (pieces, field, { value }) => isText(pieces, field as number, value as EncodedText),
+  store: (memory, { value }) => storeText(memory, value as EncodedText),
+  read: (pieces, field) => decodeText(textAt(pieces, field as number)),
   release: (memory, field) => memory.free(field as number),
   script: {
     parameter: 'key: Utf8',

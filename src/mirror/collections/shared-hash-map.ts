@@ -8,12 +8,12 @@
  */
 import { outOfRange, StateError } from '../../errors.ts';
 import { pointer, u32 } from '../../layout/fields.ts';
-import type { FreeingMemory } from '../../layout/memory.ts';
+import { type FreeingMemory, type Pieces, piecesOf, type Region } from '../../layout/memory.ts';
 import { sizeof } from '../../layout/rules.ts';
 import { struct } from '../../layout/struct.ts';
 import type { Fields, Pointer, Scalar, Struct, Type, ValueOf } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
-import { bytesAt, type CollectionOptions, checkOptions, identifier, MOST } from './cell.ts';
+import { bytesAt, type CollectionOptions, checkOptions, identifier, MOST, regionOfAll } from './cell.ts';
 import { type KeyKind, type KeyOf, type KeyType, keyKind, type Prepared } from './map-keys.ts';
 import { checkMemory } from './shared-string.ts';
 
@@ -59,11 +59,13 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   /** The header's struct, for `toC`, `toOpenCL` and `toAssemblyScript`; it declares the entries too. */
   readonly layout: HashMapLayout;
   readonly #memory: FreeingMemory;
+  readonly #pieces: Pieces;
   readonly #key: KeyKind;
   readonly #header: Fields<HashMapHeader>;
   readonly #entries: { at(address: number): Fields<Entry> };
   readonly #stride: number;
   #entry: Fields<Entry> | undefined;
+  #region: Region | undefined;
   #freed = false;
 
   /** A new map in a heap, or the one `at` an address. Throws what the heap's `alloc` throws. */
@@ -78,6 +80,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
     );
     this.layout = header;
     this.#memory = memory;
+    this.#pieces = piecesOf(memory);
     this.#stride = sizeof(entry);
     this.#entries = entry.in(memory) as never;
     const headers = header.in(memory);
@@ -146,7 +149,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   clear(): void {
     this.#releaseKeys();
     const { entries, mask } = this.#header;
-    bytesAt(this.#memory, entries, (mask + 1) * this.#stride).fill(0);
+    bytesAt(this.#pieces, entries, (mask + 1) * this.#stride).fill(0);
     this.#header.size = 0;
   }
 
@@ -154,7 +157,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
     for (let place = 0; place <= this.#head().mask; place++) {
       const entry = this.#at(place);
       if (entry.hash === 0) continue;
-      yield [this.#key.read(this.#memory, entry.key) as KeyOf<K>, this.#at(place).value as ValueOf<V>];
+      yield [this.#key.read(this.#pieces, entry.key) as KeyOf<K>, this.#at(place).value as ValueOf<V>];
     }
   }
 
@@ -209,19 +212,33 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
 
   /** The place of a key's entry; where it is not there, `-1 - place` of the empty one where it would be. */
   #find(key: Prepared): number {
-    const { mask } = this.#header;
+    const { mask, entries } = this.#header;
+    const stride = this.#stride;
+    const { view, origin } = this.#tableRegion(entries, (mask + 1) * stride);
+    const table = entries - origin;
+    let place = (key.hash & mask) >>> 0;
     for (let probe = 0; probe <= mask; probe++) {
-      const place = (key.hash + probe) % (mask + 1);
-      const entry = this.#at(place);
-      const { hash } = entry;
+      const hash = view.getUint32(table + place * stride, true);
       if (hash === 0) return -1 - place;
-      if (hash === key.hash && this.#key.matches(this.#memory, entry.key, key)) return place;
+      if (hash === key.hash && this.#key.matches(this.#pieces, this.#at(place).key, key)) return place;
+      place = place === mask ? 0 : place + 1;
     }
     throw outOfRange(
       `mask of ${this.layout.name}`,
       'of a table with an empty place: something has written over it',
       mask,
     );
+  }
+
+  /** The region of the table: as a rule the same as before. */
+  #tableRegion(entries: Address, size: number): Region {
+    let region = this.#region;
+    const offset = region ? entries - region.origin : -1;
+    if (!region || !(offset >= 0 && offset + size <= region.limit)) {
+      region = regionOfAll(this.#pieces, entries, size);
+      this.#region = region;
+    }
+    return region;
   }
 
   /** Finds or makes the entry of a key, and stores into it. */
@@ -254,7 +271,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
       store(entry);
       entry.key = this.#key.store(this.#memory, key);
     } catch (error) {
-      bytesAt(this.#memory, entry.address, this.#stride).fill(0);
+      bytesAt(this.#pieces, entry.address, this.#stride).fill(0);
       throw error;
     }
     entry.hash = key.hash;
@@ -263,7 +280,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
 
   #remove(place: number): void {
     const { entries, mask } = this.#header;
-    const bytes = bytesAt(this.#memory, entries, (mask + 1) * this.#stride);
+    const bytes = bytesAt(this.#pieces, entries, (mask + 1) * this.#stride);
     const at = (index: number) => index * this.#stride;
     let empty = place;
     for (let next = (place + 1) & mask; ; next = (next + 1) & mask) {
@@ -283,10 +300,10 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
     const stride = this.#stride;
     const { entries: from, mask: oldMask } = this.#header;
     const table = this.#memory.alloc(places * stride);
-    const to = bytesAt(this.#memory, table, places * stride);
+    const to = bytesAt(this.#pieces, table, places * stride);
     const taken = new Uint8Array(places);
     if (from !== 0) {
-      const old = bytesAt(this.#memory, from, (oldMask + 1) * stride);
+      const old = bytesAt(this.#pieces, from, (oldMask + 1) * stride);
       for (let place = 0; place <= oldMask; place++) {
         const { hash } = this.#at(place);
         if (hash === 0) continue;

@@ -6,10 +6,11 @@
  */
 import { invalidType, outOfRange, StateError } from '../../errors.ts';
 import { array, u8, u32 } from '../../layout/fields.ts';
-import { type FreeingMemory, isPieced, type PiecedMemory, pieceRegion } from '../../layout/memory.ts';
+import { type FreeingMemory, isPieced, type Pieces, piecesOf } from '../../layout/memory.ts';
 import { struct } from '../../layout/struct.ts';
 import type { Address } from '../../mm/address.ts';
-import { hashBytes } from './hash.ts';
+import { bytesAt, regionOfAll } from './cell.ts';
+import { FIRST_HASH, finishHash, hashByte } from './hash.ts';
 
 /**
  * The layout of a {@link SharedString}. `length` counts bytes, of which the first is `bytes[0]` and the last
@@ -22,36 +23,69 @@ const HEADER = 8;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-let scratch = new Uint8Array(256);
 
-/** UTF-8 in an array that the next call fills again. Ill-formed text (a lone surrogate) is refused: it has no UTF-8. */
-export function encodeText(name: string, text: unknown): Uint8Array {
-  if (typeof text !== 'string') throw invalidType(name, 'a string', text);
-  if (/\p{Surrogate}/u.test(text)) throw outOfRange(name, 'well-formed text, without lone surrogates', text);
-  if (scratch.length < text.length * 3) scratch = new Uint8Array(text.length * 3);
-  return scratch.subarray(0, encoder.encodeInto(text, scratch).written);
+/** Text in UTF-8, with its hash. One object: the next text replaces it. */
+class EncodedText {
+  bytes: Uint8Array = new Uint8Array(256);
+  length = 0;
+  hash = 0;
+
+  /** Ill-formed text (a lone surrogate) is refused: it has no UTF-8. */
+  encode(name: string, text: unknown): this {
+    if (typeof text !== 'string') throw invalidType(name, 'a string', text);
+    if (this.bytes.length < text.length * 3) this.bytes = new Uint8Array(text.length * 3);
+    const { bytes } = this;
+    let hash = FIRST_HASH;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) return this.#encodeAll(name, text);
+      bytes[i] = code;
+      hash = hashByte(hash, code);
+    }
+    this.length = text.length;
+    this.hash = finishHash(hash);
+    return this;
+  }
+
+  #encodeAll(name: string, text: string): this {
+    if (/\p{Surrogate}/u.test(text))
+      throw outOfRange(name, 'well-formed text, without lone surrogates', text);
+    this.length = encoder.encodeInto(text, this.bytes).written;
+    let hash = FIRST_HASH;
+    for (let i = 0; i < this.length; i++) hash = hashByte(hash, this.bytes[i]!);
+    this.hash = finishHash(hash);
+    return this;
+  }
 }
 
+export type { EncodedText };
+export const encoded = new EncodedText();
+
 /** Stores encoded text; the address of its {@link Utf8}. */
-export function storeText(memory: FreeingMemory, text: Uint8Array): Address {
-  const address = memory.alloc(Math.max(HEADER + text.length, 16));
-  const region = pieceRegion(memory, address)!;
-  const offset = address - region.origin;
-  region.view.setUint32(offset, text.length, true);
-  region.view.setUint32(offset + 4, hashBytes(text), true);
-  region.bytes.set(text, offset + HEADER);
+export function storeText(memory: FreeingMemory, text: EncodedText): Address {
+  const { bytes, length, hash } = text;
+  const address = memory.alloc(Math.max(HEADER + length, 16));
+  const { view, bytes: target, origin } = regionOfAll(piecesOf(memory), address, HEADER + length);
+  view.setUint32(address - origin, length, true);
+  view.setUint32(address - origin + 4, hash, true);
+  target.set(bytes.subarray(0, length), address - origin + HEADER);
   return address;
 }
 
+/** Whether the text at an address is this one. */
+export function isText(pieces: Pieces, address: Address, text: EncodedText): boolean {
+  const { view, bytes, origin, limit } = regionOfAll(pieces, address, HEADER);
+  const begin = address - origin + HEADER;
+  const { length } = text;
+  if (view.getUint32(begin - HEADER, true) !== length || begin + length > limit) return false;
+  for (let i = 0; i < length; i++) if (bytes[begin + i] !== text.bytes[i]) return false;
+  return true;
+}
+
 /** The bytes of the text at an address, as they lie in memory. */
-export function textAt(memory: PiecedMemory, address: Address): Uint8Array {
-  const { length } = Utf8.in(memory).at(address);
-  const region = pieceRegion(memory, address)!;
-  const begin = address - region.origin + HEADER;
-  if (begin + length > region.limit) {
-    throw outOfRange('length of Utf8', 'what its memory holds: something has written over it', length);
-  }
-  return region.bytes.subarray(begin, begin + length);
+export function textAt(pieces: Pieces, address: Address): Uint8Array {
+  const { view, origin } = regionOfAll(pieces, address, HEADER);
+  return bytesAt(pieces, address, HEADER + view.getUint32(address - origin, true)).subarray(HEADER);
 }
 
 export function decodeText(bytes: Uint8Array): string {
@@ -74,9 +108,10 @@ export class SharedString {
     checkMemory(memory);
     this.#memory = memory;
     if (typeof text === 'object' && text !== null) {
-      textAt(memory, text.at);
+      if (typeof text.at !== 'number') throw invalidType('at', 'an address', text.at);
+      textAt(piecesOf(memory), text.at);
       this.address = text.at;
-    } else this.address = storeText(memory, encodeText('text', text));
+    } else this.address = storeText(memory, encoded.encode('text', text));
   }
 
   /** Bytes of the text in UTF-8. */
@@ -102,7 +137,7 @@ export class SharedString {
 
   #bytes(): Uint8Array {
     if (this.#freed) throw new StateError('freed', 'this SharedString was freed');
-    return textAt(this.#memory, this.address);
+    return textAt(piecesOf(this.#memory), this.address);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { invalidType, outOfRange, StateError } from '../../errors.ts';
 import { pointer, u32 } from '../../layout/fields.ts';
-import type { FreeingMemory } from '../../layout/memory.ts';
+import { type FreeingMemory, type Pieces, piecesOf } from '../../layout/memory.ts';
 import { sizeof } from '../../layout/rules.ts';
 import { struct } from '../../layout/struct.ts';
 import type { Fields, Pointer, Scalar, Struct, Type, ValueOf } from '../../layout/types.ts';
@@ -55,6 +55,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   readonly layout: VectorLayout<T>;
   readonly element: T;
   readonly #memory: FreeingMemory;
+  readonly #pieces: Pieces;
   readonly #header: Fields<{ data: Pointer; length: Scalar<'u32', number>; capacity: Scalar<'u32', number> }>;
   readonly #cells: { at(address: number): Fields<{ value: Type<ValueOf<T>> }> };
   readonly #stride: number;
@@ -69,6 +70,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
     this.layout = header as VectorLayout<T>;
     this.element = element;
     this.#memory = memory;
+    this.#pieces = piecesOf(memory);
     this.#stride = sizeof(element);
     this.#cells = cell.in(memory) as never;
     const headers = header.in(memory);
@@ -140,7 +142,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
     const { length } = this;
     const left = this.#grow(length + 1);
     if (left !== 0) this.#memory.free(left);
-    bytesAt(this.#memory, this.#header.data + length * this.#stride, this.#stride).fill(0);
+    bytesAt(this.#pieces, this.#header.data + length * this.#stride, this.#stride).fill(0);
     this.#header.length = length + 1;
     return this.#at(length).value as ValueOf<T>;
   }
@@ -236,7 +238,7 @@ export function ${name}_at(vector: ${name}, index: u32): ${type} {
     const moved = this.#memory.alloc(capacity * this.#stride);
     if (length > 0) {
       const bytes = length * this.#stride;
-      bytesAt(this.#memory, moved, bytes).set(bytesAt(this.#memory, data, bytes));
+      bytesAt(this.#pieces, moved, bytes).set(bytesAt(this.#pieces, data, bytes));
     }
     this.#header.data = moved;
     this.#header.capacity = capacity;
