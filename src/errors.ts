@@ -56,10 +56,31 @@ export class PlacementError<R = unknown> extends MirrorError {
 
 /** The object is in a state in which the call makes no sense. */
 export class StateError extends MirrorError {
-  readonly state: 'closed' | 'freed' | 'lost';
+  readonly state: 'closed' | 'freed' | 'lost' | 'held';
   constructor(state: StateError['state'], message: string) {
     super('ERR_MIRROR_STATE', message);
     this.state = state;
+  }
+}
+
+/** A buffer that has no room in a process that attached, or would attach, and what is in its way there. */
+export interface Obstacle {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+  /** Mappings of that process in the range, or why there can be no mapping. */
+  readonly blockers: readonly { readonly name: string; readonly start: number; readonly end: number }[];
+}
+
+/** A mirror can't be attached, or a buffer of one that is attached can't be reached here. Nothing has changed. */
+export class AttachError extends MirrorError {
+  readonly reason: 'gone' | 'not-permitted' | 'other-mirror' | 'full' | 'conflict' | 'unreachable';
+  /** For `conflict` and `unreachable`: the buffers that have no room in this process. */
+  readonly obstacles: readonly Obstacle[];
+  constructor(reason: AttachError['reason'], message: string, obstacles: readonly Obstacle[] = []) {
+    super('ERR_MIRROR_ATTACH', message, reason === 'conflict' ? { errno: 'EEXIST' } : {});
+    this.reason = reason;
+    this.obstacles = obstacles;
   }
 }
 

@@ -24,14 +24,20 @@ export type {
   Queue,
   ReservedRegion,
 } from './device/device.ts';
+export type { FaultMode } from './device/option-checks.ts';
+export {
+  type ProcessDevice,
+  type ProcessDeviceOptions,
+  processDevice,
+} from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
-  type FaultMode,
   type WasmDevice,
   type WasmDeviceOptions,
   wasmDevice,
 } from './device/wasm/wasm-device.ts';
 export * from './errors.ts';
+export type { AddressInfo } from './mirror/address-info.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
 export type { CollectionOptions } from './mirror/collections/cell.ts';
 export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
@@ -46,9 +52,21 @@ export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';
 export type { HeapClass, HeapStatistics } from './mirror/heap/heap-statistics.ts';
-export type { AddressInfo, DeviceRecord, Mirror } from './mirror/mirror.ts';
+export type { MappedBuffer, TypedArrayConstructor } from './mirror/mapped-buffer.ts';
+export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
-export type { SvmBuffer, TypedArrayConstructor } from './mirror/svm-buffer.ts';
+export { attachMirror } from './mirror/sharing/attach.ts';
+export type { AttachedBuffer } from './mirror/sharing/attached-buffer.ts';
+export type { AttachedAddressInfo, AttachedMirror } from './mirror/sharing/attached-mirror.ts';
+export type { ShareHandle } from './mirror/sharing/handle.ts';
+export type { Ended } from './mirror/sharing/membership.ts';
+export type { Sharer } from './mirror/sharing/owner.ts';
+export type { SvmBuffer } from './mirror/svm-buffer.ts';
+export { type ChannelOptions, SharedChannel } from './mirror/sync/channel.ts';
+export { type Locked, SharedMutex } from './mirror/sync/mutex.ts';
+export type { MirrorSide } from './mirror/sync/side.ts';
+export type { TimeoutOptions, WaitOptions } from './mirror/sync/wait-options.ts';
+export type { WaitResult } from './mirror/sync/waits.ts';
 export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
 export {
   type Blocker,

@@ -144,7 +144,7 @@ export const PACKET_TYPE = { DISPATCH: 1, BARRIER: 2 } as const;
 export const PACKET_STATUS = { NONE: 0, FAILED: 1, CANCELLED: 2 } as const;
 
 /** How a packet's argument is stored in its 8 bytes. */
-export const ARGUMENT_TAG = { NUMBER: 0, BIGINT: 1 } as const;
+export const ARGUMENT_TAG = { NUMBER: 0, BIGINT: 1, UNSIGNED: 2 } as const;
 
 /** Kernels that every device has, below the numbers of loaded ones. */
 export const BUILTIN_KERNEL = { COPY: 1, FILL: 2 } as const;

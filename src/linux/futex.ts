@@ -21,6 +21,15 @@ let futexNumber = 0;
  * spuriously: look again), `'timeout'` after `timeout` milliseconds. Blocks the thread. The word must stay mapped.
  */
 export function futexWait(address: Address, expected: number, timeout: number): 'changed' | 'timeout' {
+  return futexSleep(address, expected, timeout) === 'timed-out' ? 'timeout' : 'changed';
+}
+
+/** {@link futexWait} that tells why it came back, in the words of `Atomics.wait`; `'ok'` may be spurious. */
+export function futexSleep(
+  address: Address,
+  expected: number,
+  timeout: number,
+): 'ok' | 'not-equal' | 'timed-out' {
   if (futexNumber === 0) futexNumber = systemCallNumber('futex');
   let pointer = 0;
   if (timeout !== Number.POSITIVE_INFINITY) {
@@ -30,10 +39,11 @@ export function futexWait(address: Address, expected: number, timeout: number): 
     timespec[1] = BigInt(nanoseconds % 1e9);
     pointer = timespecAddress;
   }
-  if (systemCall(futexNumber, address, FUTEX_WAIT, expected >>> 0, pointer, 0, 0) === 0) return 'changed';
+  if (systemCall(futexNumber, address, FUTEX_WAIT, expected >>> 0, pointer, 0, 0) === 0) return 'ok';
   const errno = lastError();
-  if (errno === 'EAGAIN' || errno === 'EINTR') return 'changed';
-  if (errno === 'ETIMEDOUT') return 'timeout';
+  if (errno === 'EAGAIN') return 'not-equal';
+  if (errno === 'EINTR') return 'ok';
+  if (errno === 'ETIMEDOUT') return 'timed-out';
   throw systemError('futex', [address, 'FUTEX_WAIT', expected, timeout]);
 }
 

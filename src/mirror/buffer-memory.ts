@@ -45,16 +45,16 @@ export interface Remains {
 }
 
 /** Of the module, so that it reports also when the mirror has been closed and forgotten: it holds what it reports to. */
-const collected = new FinalizationRegistry<() => void>((callback) => callback());
+export const collected = new FinalizationRegistry<() => void>((callback) => callback());
 
 export class BufferMemory {
-  readonly #arena: Arena;
+  readonly #arena: Pick<Arena, 'fd' | 'size'>;
   readonly #room = new MappingRoom();
   /** Bytes that may be committed without another look at the memory that is left, and until when. */
   #committable = 0;
   #lookAgain = 0;
 
-  constructor(arena: Arena) {
+  constructor(arena: Pick<Arena, 'fd' | 'size'>) {
     this.#arena = arena;
   }
 

@@ -5,12 +5,11 @@
  *
  * @module
  */
-import type { AttachedDevice, Device } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
-import { invalidType, outOfRange, PlacementError, StateError, SystemError } from '../errors.ts';
-import { pageSize, residentPages } from '../linux/mmap.ts';
+import { PlacementError, StateError, SystemError } from '../errors.ts';
+import { pageSize } from '../linux/mmap.ts';
 import type { Address, Range } from '../mm/address.ts';
-import { alignDown } from '../mm/address.ts';
 import {
   type Occupied,
   type Placement,
@@ -19,33 +18,25 @@ import {
   type Refusal,
   refusalMessage,
 } from '../placement/index.ts';
-import { type Access, type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
+import { type AddressInfo, describeAddress } from './address-info.ts';
+import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory, detach } from './buffer-memory.ts';
+import { FreedRanges } from './freed-ranges.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
-import { Quarantine, type Question } from './quarantine.ts';
+import type { ShareHandle } from './sharing/handle.ts';
+import { type Sharer, Sharing } from './sharing/owner.ts';
 import { SvmBuffer } from './svm-buffer.ts';
+import { MirrorSync } from './sync/side.ts';
+import type { TimeoutOptions, WaitOptions } from './sync/wait-options.ts';
+import type { WaitResult } from './sync/waits.ts';
 
 /** How often another thread may be faster before `alloc` gives up. */
 const MOST_ATTEMPTS = 64;
 /** How long a refusal waits, in milliseconds, for devices to let go of freed ranges. */
 const PATIENCE = 50;
-
-/** What `query` tells about an address. */
-export interface AddressInfo {
-  readonly buffer: SvmBuffer;
-  readonly name: string;
-  readonly base: Address;
-  /** Bytes from the buffer's start. */
-  readonly offset: number;
-  readonly type: 'fine';
-  /** What each device may do with it. */
-  readonly access: Readonly<Record<string, Access>>;
-  /** Whether the page is in memory now. One that was committed counts from its first touch on. */
-  readonly resident: boolean;
-}
 
 export type DeviceRecord = Record<string, Device>;
 
@@ -53,16 +44,20 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly name: string;
   readonly devices: Devices;
   readonly pageSize = pageSize();
+  /** @internal For locks and channels. */
+  readonly sync = new MirrorSync(
+    (address) => this.query(address)?.buffer,
+    () => this.#share().waits,
+  );
   readonly #arena: Arena;
   readonly #attached: readonly AttachedDevice[];
   readonly #deviceNames: readonly string[];
   readonly #space: PlacementSpace;
   readonly #memory: BufferMemory;
   readonly #live: LiveBuffers;
-  readonly #quarantine: Quarantine;
-  /** The memory file has been closed: there is nothing left to give back to it. */
-  #arenaClosed = false;
-  #releasing = false;
+  readonly #freed: FreedRanges;
+  /** From the first `share` or lock on. */
+  #sharing: Sharing | undefined;
   #closed: Promise<void> | undefined;
   #nextName = 1;
 
@@ -75,13 +70,13 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#deviceNames = attached.map(({ device }) => device.name);
     this.devices = Object.fromEntries(attached.map(({ device }) => [device.name, device])) as Devices;
     this.#memory = new BufferMemory(arena);
-    this.#quarantine = new Quarantine(attached.length, (range) => this.#memory.unmap(range));
     this.#space = new PlacementSpace({
       pageSize: this.pageSize,
       limit: hostLimit(arena.size),
       devices: attached.map(({ device: { name, window, reserved } }) => ({ name, window, reserved })),
       host: readHostPicture(),
     });
+    this.#freed = new FreedRanges(this.#memory, this.#space, attached);
   }
 
   get closed(): boolean {
@@ -100,7 +95,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
    */
   alloc(size: number, options?: AllocOptions): SvmBuffer {
     const checked = this.#check(size, options);
-    this.#release();
+    this.#freed.release();
+    this.#sharing?.checkRoom();
     const placement = this.#place(checked);
     const buffer = new SvmBuffer(
       this.#owner,
@@ -123,14 +119,15 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       const access = checked.access[i]!;
       if (access !== 'none') port.mapped(range, access);
     });
+    this.#sharing?.add(buffer);
     return buffer;
   }
 
   /** Where `alloc` would put such a buffer, or every reason why it could not. Changes nothing. */
   plan(size: number, options?: AllocOptions): Plan {
     const { request } = this.#check(size, options);
-    this.#release();
-    this.#space.setHost(readHostPicture());
+    this.#freed.release();
+    this.#space.setHost(this.#picture());
     return this.#space.plan(request);
   }
 
@@ -144,19 +141,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   /** What is known of an address; undefined where no live buffer holds it. */
   query(address: Address): AddressInfo | undefined {
     this.#open();
-    if (typeof address !== 'number') throw invalidType('address', 'a number', address);
-    if (!Number.isSafeInteger(address) || address < 0) throw outOfRange('address', 'an address', address);
-    const buffer = this.#live.at(address);
-    if (!buffer) return undefined;
-    return {
-      buffer,
-      name: buffer.name,
-      base: buffer.address,
-      offset: address - buffer.address,
-      type: buffer.type,
-      access: Object.fromEntries(this.#deviceNames.map((name, i) => [name, buffer.access[i]!])),
-      resident: residentPages(alignDown(address, this.pageSize), this.pageSize) === 1,
-    };
+    return describeAddress(address, this.#live, this.#deviceNames);
   }
 
   /**
@@ -165,8 +150,42 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
    */
   occupants(range: Range): Occupied[] {
     this.#open();
-    this.#space.setHost(readHostPicture());
+    this.#space.setHost(this.#picture());
     return this.#space.occupants(range);
+  }
+
+  /**
+   * A handle with which {@link attachMirror} attaches other processes of this user, and other threads of this one: a
+   * plain object, good for JSON and messages. The same at each call. From now on buffers keep clear of where the heaps
+   * of other processes may lie, so call it before the first `alloc`.
+   */
+  share(): ShareHandle {
+    this.#open();
+    return this.#share().handle;
+  }
+
+  /** The threads that have attached. */
+  sharers(): Sharer[] {
+    this.#open();
+    return this.#sharing?.sharers() ?? [];
+  }
+
+  /**
+   * Blocks this thread while the 32-bit word at `address` holds `expected`, as `Atomics.wait` does: until somebody
+   * notifies, in any process (`'ok'`, which may also be spurious), or `timeout` milliseconds have passed.
+   */
+  wait(address: Address, expected: number, options?: TimeoutOptions): WaitResult {
+    return this.sync.wait(address, expected, options);
+  }
+
+  /** {@link Mirror.wait} without blocking the thread. */
+  waitAsync(address: Address, expected: number, options?: WaitOptions): Promise<WaitResult> {
+    return this.sync.waitAsync(address, expected, options);
+  }
+
+  /** Wakes up to `count` of those who wait for the word, in all processes; all by default. Gives how many there were. */
+  notify(address: Address, count?: number): number {
+    return this.sync.notify(address, count);
   }
 
   /** Lets pending commands end, closes the devices, frees every buffer. Safe to call twice. */
@@ -179,15 +198,32 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.close();
   }
 
+  /** @internal A device reserves other regions from now on. */
+  reserve(device: string, regions: readonly ReservedRegion[]): void {
+    this.#space.setReserved(device, regions);
+  }
+
   async #shutDown(): Promise<void> {
     await Promise.all(
       this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
     );
     await Promise.all(this.#attached.map(({ device }) => device.close()));
     for (const buffer of this.#live.sorted()) this.#free(buffer);
-    this.#release();
-    this.#arenaClosed = true;
+    this.#freed.release();
+    this.#freed.arenaClosed = true;
+    this.#sharing?.close();
     this.#arena.close();
+  }
+
+  #share(): Sharing {
+    this.#sharing ??= new Sharing(this.name, this.#arena, this.#live.sorted());
+    this.#freed.sharing = this.#sharing;
+    return this.#sharing;
+  }
+
+  /** What is mapped in this process, and in those that have attached. */
+  #picture(): Occupied[] {
+    return this.#sharing ? [...readHostPicture(), ...this.#sharing.occupied()] : readHostPicture();
   }
 
   readonly #owner = { free: (buffer: SvmBuffer): void => this.#free(buffer) };
@@ -204,11 +240,13 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   /** Finds a place and maps it. The picture of the process may be old: it is read again before anything is refused. */
   #place(checked: CheckedAlloc): Placement {
     let fresh = false;
+    if (this.#sharing?.stale) this.#space.setHost(this.#picture());
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const placement = this.#space.find(checked.request);
+      const placement =
+        this.#sharing?.find(this.#space, checked.request) ?? this.#space.find(checked.request);
       if (placement && this.#map(placement, checked)) return placement;
-      if (!placement && fresh && !this.#release(true) && !this.#waitForDevices()) this.#refuse(checked);
-      this.#space.setHost(readHostPicture());
+      if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) this.#refuse(checked);
+      this.#space.setHost(this.#picture());
       fresh = true;
     }
     throw new SystemError(
@@ -225,7 +263,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       return this.#memory.map(address, size, checked);
     } catch (error) {
       const full = error instanceof SystemError && error.errno === 'ENOMEM' && error.syscall === 'mmap';
-      if (!full || !this.#release(true)) throw error;
+      if (!full || !this.#freed.release(true)) throw error;
       return this.#memory.map(address, size, checked);
     }
   }
@@ -245,9 +283,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   /** Gives devices a moment to acknowledge freed ranges; true where some could be released. */
   #waitForDevices(): boolean {
     const word = new Int32Array(new SharedArrayBuffer(4));
-    for (let waited = 0; waited < PATIENCE && this.#quarantine.waitsForDevices; waited++) {
+    for (let waited = 0; waited < PATIENCE && this.#freed.waitsForDevices; waited++) {
       for (const { port } of this.#attached) port.nudge();
-      if (this.#release()) return true;
+      this.#sharing?.nudge();
+      if (this.#freed.release()) return true;
       Atomics.wait(word, 0, 0, 1);
     }
     return false;
@@ -259,7 +298,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const transferred = view !== undefined && !detach(view);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#takeAway(buffer, view, transferred);
+      if (--users === 0) this.#freed.takeAway(buffer, view, transferred);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;
@@ -267,65 +306,5 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       this.#attached[i]!.port.drained(effect);
     }
     effect();
-  }
-
-  /** The free takes effect: no command that was submitted before it runs any more. */
-  #takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined, transferred: boolean): void {
-    const { address, size, guard } = buffer.placement;
-    const range: Range = { start: address, end: address + size };
-    const remains = this.#memory.retire(address, size, guard, view !== undefined);
-    const questions: (Question | undefined)[] = [];
-    let open = false;
-    for (let i = 0; i < this.#attached.length; i++) {
-      if (buffer.access[i] === 'none') continue;
-      const acknowledged = this.#attached[i]!.port.unmapped(range);
-      if (acknowledged()) continue;
-      questions[i] = acknowledged;
-      open = true;
-    }
-    this.#memory.discard(address, size);
-    if (!remains.mapped && !open) {
-      this.#space.remove(address);
-      return;
-    }
-    const taken = { start: address, end: range.end + guard, guard, owner: 'host', name: buffer.name };
-    if (transferred) {
-      // Nobody can know when that ArrayBuffer goes: these addresses are never used again.
-      const name = `${buffer.name} (freed; its view was transferred)`;
-      this.#space.replace(address, { ...taken, kind: 'vma', name });
-      return;
-    }
-    this.#space.replace(address, { ...taken, kind: 'quarantined' });
-    const collected = this.#quarantine.add({ ...range, ...remains }, view !== undefined, questions);
-    if (view) {
-      this.#memory.whenCollected(view, () => {
-        collected();
-        this.#releaseSoon();
-      });
-    }
-  }
-
-  /** The collector reports one by one what it has taken at once: all of it is given back together. */
-  #releaseSoon(): void {
-    if (this.#releasing) return;
-    this.#releasing = true;
-    queueMicrotask(() => {
-      this.#releasing = false;
-      this.#release();
-    });
-  }
-
-  /** Gives back the addresses that are safe again; true where there were any. */
-  #release(again = false): boolean {
-    const safe = this.#quarantine.release(again);
-    let mappings = 0;
-    for (const { start, end, mapped, shared } of safe) {
-      if (mapped) mappings++;
-      // Only now that nobody can store there any more, and before anybody else may.
-      if (shared && !this.#arenaClosed) this.#memory.discard(start, end - start);
-      this.#space.remove(start);
-    }
-    if (mappings > 0) this.#memory.gone(mappings);
-    return safe.length > 0;
   }
 }

@@ -7,10 +7,11 @@
 import type { AttachedDevice, Device, DeviceSpec } from '../device/device.ts';
 import { clearAbandoned } from '../engine/abandoned.ts';
 import { Arena, FULL_ARENA_SIZE } from '../engine/arena.ts';
-import { formatBytes, invalidType, outOfRange, UnsupportedError } from '../errors.ts';
+import { formatBytes, invalidType, outOfRange } from '../errors.ts';
 import { deviceContext } from './device-context.ts';
 import { LiveBuffers } from './live-buffers.ts';
 import { Mirror } from './mirror.ts';
+import { checkPlatform } from './platform.ts';
 
 /** The devices of a mirror by name; the names are the caller's. */
 export type DeviceSpecs = Record<string, DeviceSpec>;
@@ -26,7 +27,7 @@ export interface MirrorOptions<Specs extends DeviceSpecs> {
 }
 
 /**
- * Opens a mirror with its devices. Throws TypeError or RangeError for bad options, {@link UnsupportedError} where this
+ * Opens a mirror with its devices. Throws TypeError or RangeError for bad options, UnsupportedError where this
  * machine or runtime can't, and says what is missing.
  */
 export async function openMirror<const Specs extends DeviceSpecs>(
@@ -44,13 +45,17 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   }
   const live = new LiveBuffers(arena.size);
   // Async, so that a device which throws at once does not keep the others from being closed.
-  const opening = entries.map(async ([device, spec], i) => spec.open(deviceContext(device, i, arena, live)));
+  let mirror: Mirror<DevicesOf<Specs>> | undefined;
+  const opening = entries.map(async ([device, spec], i) =>
+    spec.open(deviceContext(device, i, arena, live, (regions) => mirror?.reserve(device, regions))),
+  );
   const results = await Promise.allSettled(opening);
   const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   try {
     if (failed) throw failed.reason;
-    return new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+    mirror = new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+    return mirror;
   } catch (error) {
     await closeAll(attached);
     arena.close();
@@ -81,23 +86,4 @@ function checkOptions(options: MirrorOptions<DeviceSpecs>): {
     if (device === 'host') throw outOfRange('devices', "names other than 'host'", device);
   }
   return { entries, name };
-}
-
-function checkPlatform(): void {
-  const refuse = (what: string, remedy: string): never => {
-    throw new UnsupportedError(what, `Mirrorspace can't open a mirror on ${what}: ${remedy}`);
-  };
-  const { versions, platform, arch } = process;
-  if (versions.bun)
-    refuse('Bun', 'its ArrayBuffers over foreign memory and its child processes differ; use Node.js >= 20.');
-  if (versions.deno)
-    refuse('Deno', 'its ArrayBuffers over foreign memory and its child processes differ; use Node.js >= 20.');
-  if (versions.electron)
-    refuse(
-      'Electron',
-      'V8 is built there with the memory cage, which forbids ArrayBuffers over foreign memory; use a Node.js child process.',
-    );
-  if (platform !== 'linux')
-    refuse(platform, 'it needs memfd, userfaultfd and futex of Linux; use Linux, a container or WSL 2.');
-  if (arch !== 'x64' && arch !== 'arm64') refuse(`Linux on ${arch}`, 'it knows x86-64 and arm64.');
 }

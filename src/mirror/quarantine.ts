@@ -15,7 +15,7 @@ export type Question = () => boolean;
 export interface QuarantinedRange extends Range {
   /** What this process still has mapped there; more than the range where its guard was covered too. */
   readonly mapped: Range | undefined;
-  /** The mapping is still the arena's: what was stored there since must go before the range is used again. */
+  /** A mapping was still the arena's for a while: what was stored there must go before the range is used again. */
   readonly shared: boolean;
 }
 

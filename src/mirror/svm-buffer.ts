@@ -1,44 +1,24 @@
 /**
- * A buffer: bytes at one address for the host and for every device that may touch it. Views are made on first use, one
- * ArrayBuffer per buffer; a buffer that was never viewed costs the collector nothing.
+ * A buffer: bytes at one address for the host and for every device that may touch it.
  *
  * @module
  */
-import { invalidType, outOfRange, StateError } from '../errors.ts';
-import { viewMemory } from '../ffi/library.ts';
-import { type Address, GiB } from '../mm/address.ts';
 import type { Placement } from '../placement/index.ts';
 import type { Access } from './alloc-options.ts';
-
-/** Node 20 aborts the process on views above this. */
-const LARGEST_VIEW = 4 * GiB;
-
-/** What `view` takes beside DataView: `Float64Array` and its like. */
-export type TypedArrayConstructor<T> = {
-  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): T;
-  readonly BYTES_PER_ELEMENT: number;
-};
+import { MappedBuffer } from './mapped-buffer.ts';
 
 /** What the mirror does for a buffer. */
 export interface BufferOwner {
   free(buffer: SvmBuffer): void;
 }
 
-export class SvmBuffer {
-  readonly name: string;
+export class SvmBuffer extends MappedBuffer {
   readonly type = 'fine';
-  /** The same number in JavaScript, in another process, in a kernel. */
-  readonly address: Address;
-  /** Bytes, as asked for. */
-  readonly size: number;
   /** How the place was found. */
   readonly placement: Placement;
   /** @internal What each device may do, in the order of the mirror's devices. */
   readonly access: readonly Access[];
   readonly #owner: BufferOwner;
-  #freed = false;
-  #buffer: ArrayBuffer | undefined;
-  #bytes: Uint8Array | undefined;
 
   /** @internal */
   constructor(
@@ -48,101 +28,20 @@ export class SvmBuffer {
     placement: Placement,
     access: readonly Access[],
   ) {
+    super(name, placement.address, size);
     this.#owner = owner;
-    this.name = name;
-    this.address = placement.address;
-    this.size = size;
     this.placement = placement;
     this.access = access;
   }
 
-  /** The address after the last byte. */
-  get end(): Address {
-    return this.address + this.size;
-  }
-
-  get freed(): boolean {
-    return this.#freed;
-  }
-
-  /** All bytes of the buffer. Detached by `free` where the runtime can (Node 22 on). */
-  get bytes(): Uint8Array {
-    this.#bytes ??= new Uint8Array(this.#arrayBuffer());
-    return this.#bytes;
-  }
-
-  /**
-   * A typed array (or DataView) over the buffer's memory; `byteOffset` and `length` (in elements) as in their own
-   * constructors, and refused by the same rules.
-   */
-  view<T extends NodeJS.ArrayBufferView>(
-    type: TypedArrayConstructor<T>,
-    byteOffset?: number,
-    length?: number,
-  ): T;
-  view(type: DataViewConstructor, byteOffset?: number, length?: number): DataView;
-  view(type: unknown, byteOffset = 0, length?: number): unknown {
-    if (!makesViews(type)) throw invalidType('type', 'a typed array constructor or DataView', type);
-    if (typeof byteOffset !== 'number') throw invalidType('byteOffset', 'a number', byteOffset);
-    const View = type as TypedArrayConstructor<unknown>;
-    const width = View.BYTES_PER_ELEMENT ?? 1;
-    if (
-      !Number.isSafeInteger(byteOffset) ||
-      byteOffset < 0 ||
-      byteOffset > this.size ||
-      byteOffset % width !== 0
-    ) {
-      throw outOfRange('byteOffset', `a multiple of ${width} from 0 to ${this.size}`, byteOffset);
-    }
-    const most = Math.floor((this.size - byteOffset) / width);
-    const count = length ?? most;
-    if (typeof count !== 'number') throw invalidType('length', 'a number of elements', length);
-    if (!Number.isSafeInteger(count) || count < 0 || count > most) {
-      throw outOfRange('length', `from 0 to ${most} elements`, length);
-    }
-    return new View(this.#arrayBuffer(), byteOffset, count);
-  }
-
   /** Gives the memory back. Pending commands that may use it run first. Freeing twice is refused. */
   free(): void {
-    if (this.#freed) this.#refuse();
+    if (this.freed) this.refuse();
     this.#owner.free(this);
   }
 
   /** Frees, unless that has been done. */
   [Symbol.dispose](): void {
-    if (!this.#freed) this.#owner.free(this);
+    if (!this.freed) this.#owner.free(this);
   }
-
-  /** @internal No more views; gives the ArrayBuffer over the memory where one was made. */
-  retire(): ArrayBuffer | undefined {
-    this.#freed = true;
-    const buffer = this.#buffer;
-    this.#buffer = undefined;
-    this.#bytes = undefined;
-    return buffer;
-  }
-
-  #arrayBuffer(): ArrayBuffer {
-    if (this.#freed) this.#refuse();
-    if (this.#buffer) return this.#buffer;
-    if (this.size > LARGEST_VIEW) {
-      throw outOfRange('size', `at most ${LARGEST_VIEW} bytes for a view of the whole buffer`, this.size);
-    }
-    this.#buffer = viewMemory(this.address, this.size);
-    return this.#buffer;
-  }
-
-  #refuse(): never {
-    throw new StateError(
-      'freed',
-      `buffer '${this.name}' was freed (it was at 0x${this.address.toString(16)})`,
-    );
-  }
-}
-
-/** Whether what a constructor makes is a typed array or a DataView. */
-function makesViews(type: unknown): boolean {
-  if (typeof type !== 'function') return false;
-  return type === DataView || type.prototype instanceof Object.getPrototypeOf(Uint8Array);
 }

@@ -34,6 +34,8 @@ function readSource(path: string): SourceFile {
   const imports: Import[] = [];
   const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
     if (!specifier) return;
+    // The one that imports what its users give it.
+    if (path === 'device/process/core-programs.ts' && specifier.getText() === 'url') return;
     assert.ok(ts.isStringLiteralLike(specifier), `${path} imports what only running it tells`);
     const { text: name } = specifier;
     const target = name.startsWith('.') ? normalize(join(path, '..', name)) : name;
@@ -47,7 +49,7 @@ function readSource(path: string): SourceFile {
     else if (ts.isCallExpression(node) && loads(node.expression)) add(node.arguments[0], false);
     ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
   return { path, text, header: /^\/\*\*.*?\*\//s.exec(text)?.[0] ?? '', imports };
 }
 

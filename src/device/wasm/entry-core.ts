@@ -7,14 +7,15 @@ import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES, CORE, CORE_STATE, coreWord } from '../../engine/control-layout.ts';
 import { CoreLoop, park } from '../../engine/core-loop.ts';
+import { firstMessage } from '../../engine/first-message.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { ProtectedWindow } from '../../engine/protected-window.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
+import type { CoreReport } from '../../engine/thread-messages.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName, threadId } from '../../linux/process.ts';
-import type { CoreData, CoreModule, CoreReport } from './child-messages.ts';
+import type { CoreData, CoreModule } from './child-messages.ts';
 import { CorePrograms } from './core-programs.ts';
-import { firstMessage } from './first-message.ts';
 
 void firstMessage<CoreData>().then(serve);
 
@@ -74,7 +75,11 @@ function serve(data: CoreData): void {
       for (let next = receiveMessageOnPort(mail); next; next = receiveMessageOnPort(mail)) {
         const program = next.message as CoreModule;
         const error = take(program);
-        report({ type: 'loaded', id: program.id, ...(error === undefined ? {} : { error }) });
+        report({
+          type: 'loaded',
+          id: program.id,
+          ...(error === undefined ? {} : { failure: { message: error } }),
+        });
       }
     },
   }).run();

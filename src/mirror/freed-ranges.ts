@@ -1,0 +1,115 @@
+/**
+ * What happens to a buffer's range after its free has taken effect: the host gives it up, devices and attached
+ * processes are told, and its addresses are free again once none of them, and no ArrayBuffer, uses it any more.
+ *
+ * @module
+ */
+import type { AttachedDevice } from '../device/device.ts';
+import type { Range } from '../mm/address.ts';
+import type { PlacementSpace } from '../placement/index.ts';
+import type { BufferMemory } from './buffer-memory.ts';
+import { Quarantine, type Question } from './quarantine.ts';
+import type { Sharing } from './sharing/owner.ts';
+import type { SvmBuffer } from './svm-buffer.ts';
+
+export class FreedRanges {
+  readonly #memory: BufferMemory;
+  readonly #space: PlacementSpace;
+  readonly #attached: readonly AttachedDevice[];
+  readonly #quarantine: Quarantine;
+  /** From the first `share` on. */
+  sharing: Sharing | undefined;
+  /** The memory file has been closed: there is nothing left to give back to it. */
+  arenaClosed = false;
+  #releasing = false;
+
+  constructor(memory: BufferMemory, space: PlacementSpace, attached: readonly AttachedDevice[]) {
+    this.#memory = memory;
+    this.#space = space;
+    this.#attached = attached;
+    // Attached processes ask one question, all together.
+    this.#quarantine = new Quarantine(attached.length + 1, (range) => memory.unmap(range));
+  }
+
+  /** True where only devices or attached processes keep some range from being used. */
+  get waitsForDevices(): boolean {
+    return this.#quarantine.waitsForDevices;
+  }
+
+  /** The free takes effect: no command that was submitted before it runs any more. */
+  takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined, transferred: boolean): void {
+    const { address, size, guard } = buffer.placement;
+    const range: Range = { start: address, end: address + size };
+    const shared = this.sharing?.remove(address);
+    const viewed = view !== undefined || shared?.held === true;
+    const remains = this.#memory.retire(address, size, guard, viewed);
+    const questions: (Question | undefined)[] = [];
+    let open = false;
+    let late = false;
+    for (let i = 0; i < this.#attached.length; i++) {
+      if (buffer.access[i] === 'none') continue;
+      const acknowledged = this.#attached[i]!.port.unmapped(range);
+      if (acknowledged()) continue;
+      questions[i] = acknowledged;
+      open = true;
+    }
+    if (shared && !shared.acknowledged()) {
+      questions[this.#attached.length] = shared.acknowledged;
+      open = true;
+      // What an attached process stores until it hears of the free must go as well.
+      late = true;
+    }
+    this.#memory.discard(address, size);
+    if (!remains.mapped && !open) {
+      this.#space.remove(address);
+      this.sharing?.forgetPicture();
+      return;
+    }
+    const taken = { start: address, end: range.end + guard, guard, owner: 'host', name: buffer.name };
+    if (transferred) {
+      // Nobody can know when that ArrayBuffer goes: these addresses are never used again.
+      const name = `${buffer.name} (freed; its view was transferred)`;
+      this.#space.replace(address, { ...taken, kind: 'vma', name });
+      return;
+    }
+    this.#space.replace(address, { ...taken, kind: 'quarantined' });
+    const collected = this.#quarantine.add(
+      { ...range, ...remains, shared: remains.shared || late },
+      viewed,
+      questions,
+    );
+    let holders = (view ? 1 : 0) + (shared?.held ? 1 : 0);
+    const released = (): void => {
+      if (--holders > 0) return;
+      collected();
+      this.#releaseSoon();
+    };
+    if (view) this.#memory.whenCollected(view, released);
+    if (shared?.held) shared.whenReleased(released);
+  }
+
+  /** The collector reports one by one what it has taken at once: all of it is given back together. */
+  #releaseSoon(): void {
+    if (this.#releasing) return;
+    this.#releasing = true;
+    queueMicrotask(() => {
+      this.#releasing = false;
+      this.release();
+    });
+  }
+
+  /** Gives back the addresses that are safe again; true where there were any. */
+  release(again = false): boolean {
+    const safe = this.#quarantine.release(again);
+    let mappings = 0;
+    for (const { start, end, mapped, shared } of safe) {
+      if (mapped) mappings++;
+      // Only now that nobody can store there any more, and before anybody else may.
+      if (shared && !this.arenaClosed) this.#memory.discard(start, end - start);
+      this.#space.remove(start);
+    }
+    if (mappings > 0) this.#memory.gone(mappings);
+    if (safe.length > 0) this.sharing?.forgetPicture();
+    return safe.length > 0;
+  }
+}

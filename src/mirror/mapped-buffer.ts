@@ -1,0 +1,126 @@
+/**
+ * A buffer as a side has it mapped: its place, and views over it. Views are made on first use, one ArrayBuffer per
+ * buffer; a buffer that was never viewed costs the collector nothing.
+ *
+ * @module
+ */
+import { invalidType, outOfRange, StateError } from '../errors.ts';
+import { viewMemory } from '../ffi/library.ts';
+import { type Address, GiB } from '../mm/address.ts';
+
+/** Node 20 aborts the process on views above this. */
+const LARGEST_VIEW = 4 * GiB;
+
+/** What `view` takes beside DataView: `Float64Array` and its like. */
+export type TypedArrayConstructor<T> = {
+  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): T;
+  readonly BYTES_PER_ELEMENT: number;
+};
+
+export abstract class MappedBuffer {
+  readonly name: string;
+  /** The same number in JavaScript, in another process, in a kernel. */
+  readonly address: Address;
+  /** Bytes, as asked for. */
+  readonly size: number;
+  #freed = false;
+  #buffer: ArrayBuffer | undefined;
+  #bytes: Uint8Array | undefined;
+
+  /** @internal */
+  constructor(name: string, address: Address, size: number) {
+    this.name = name;
+    this.address = address;
+    this.size = size;
+  }
+
+  /** The address after the last byte. */
+  get end(): Address {
+    return this.address + this.size;
+  }
+
+  get freed(): boolean {
+    return this.#freed;
+  }
+
+  /** All bytes of the buffer. Detached by `free` where the runtime can (Node 22 on). */
+  get bytes(): Uint8Array {
+    this.#bytes ??= new Uint8Array(this.#arrayBuffer());
+    return this.#bytes;
+  }
+
+  /**
+   * A typed array (or DataView) over the buffer's memory; `byteOffset` and `length` (in elements) as in their own
+   * constructors, and refused by the same rules.
+   */
+  view<T extends NodeJS.ArrayBufferView>(
+    type: TypedArrayConstructor<T>,
+    byteOffset?: number,
+    length?: number,
+  ): T;
+  view(type: DataViewConstructor, byteOffset?: number, length?: number): DataView;
+  view(type: unknown, byteOffset = 0, length?: number): unknown {
+    if (!makesViews(type)) throw invalidType('type', 'a typed array constructor or DataView', type);
+    if (typeof byteOffset !== 'number') throw invalidType('byteOffset', 'a number', byteOffset);
+    const View = type as TypedArrayConstructor<unknown>;
+    const width = View.BYTES_PER_ELEMENT ?? 1;
+    if (
+      !Number.isSafeInteger(byteOffset) ||
+      byteOffset < 0 ||
+      byteOffset > this.size ||
+      byteOffset % width !== 0
+    ) {
+      throw outOfRange('byteOffset', `a multiple of ${width} from 0 to ${this.size}`, byteOffset);
+    }
+    const most = Math.floor((this.size - byteOffset) / width);
+    const count = length ?? most;
+    if (typeof count !== 'number') throw invalidType('length', 'a number of elements', length);
+    if (!Number.isSafeInteger(count) || count < 0 || count > most) {
+      throw outOfRange('length', `from 0 to ${most} elements`, length);
+    }
+    return new View(this.#arrayBuffer(), byteOffset, count);
+  }
+
+  /** @internal No more views; gives the ArrayBuffer over the memory where one was made. */
+  retire(): ArrayBuffer | undefined {
+    this.#freed = true;
+    const buffer = this.#buffer;
+    this.#buffer = undefined;
+    this.#bytes = undefined;
+    return buffer;
+  }
+
+  /** @internal Throws where it was freed. */
+  check(): void {
+    if (this.#freed) this.refuse();
+  }
+
+  #arrayBuffer(): ArrayBuffer {
+    this.check();
+    if (this.#buffer) return this.#buffer;
+    if (this.size > LARGEST_VIEW) {
+      throw outOfRange('size', `at most ${LARGEST_VIEW} bytes for a view of the whole buffer`, this.size);
+    }
+    this.#buffer = this.makeView();
+    return this.#buffer;
+  }
+
+  /** @internal */
+  protected makeView(): ArrayBuffer {
+    return viewMemory(this.address, this.size);
+  }
+
+  /** @internal */
+  protected refuse(): never {
+    throw new StateError(
+      'freed',
+      `buffer '${this.name}' was freed (it was at 0x${this.address.toString(16)})`,
+    );
+  }
+}
+
+/** Whether what a constructor makes is a typed array or a DataView. */
+function makesViews(type: unknown): boolean {
+  if (typeof type !== 'function') return false;
+  return type === DataView || type.prototype instanceof Object.getPrototypeOf(Uint8Array);
+}

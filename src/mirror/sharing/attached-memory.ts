@@ -1,0 +1,224 @@
+/**
+ * How an attached side has the owner's buffers: mapped by itself at their own addresses; or, in a thread beside one
+ * that has them mapped already, only seen. Both give the memory up when the owner frees it, without any access that
+ * could crash and without a look at another buffer's bytes.
+ *
+ * @module
+ */
+import { closeSync } from 'node:fs';
+import type { Obstacle } from '../../errors.ts';
+import { SystemError } from '../../errors.ts';
+import { pageSize } from '../../linux/mmap.ts';
+import { alignUp, type Range } from '../../mm/address.ts';
+import { overlapping } from '../../placement/occupied.ts';
+import { BufferMemory, collected, detach } from '../buffer-memory.ts';
+import { readHostPicture } from '../host-picture.ts';
+import { Quarantine } from '../quarantine.ts';
+import { AttachedBuffer } from './attached-buffer.ts';
+import { generationOf, type TableEntry } from './buffer-table.ts';
+import { MARK } from './control-layout.ts';
+import type { Membership } from './membership.ts';
+import { ProcessThreads } from './process-threads.ts';
+
+const PLAIN = { commit: false, hugePages: false };
+
+export interface AttachedMemory {
+  /** The buffer, or what is in its way; undefined where it will come later. */
+  add(entry: TableEntry): AttachedBuffer | Obstacle | undefined;
+  /** Ends all access; false where that can't be done yet. */
+  remove(buffer: AttachedBuffer): boolean;
+  /** Somebody rang. */
+  look(): void;
+  /** There are no mappings any more to see. */
+  readonly ended: boolean;
+  /** ArrayBuffers over removed buffers are alive, and this member must stay known until they are not. */
+  readonly held: boolean;
+  /** Calls back when that may have changed, and no bell says so. */
+  whenCollected(callback: () => void): void;
+  close(): void;
+}
+
+/** For the thread that maps for its process. */
+export class OwnMappings implements AttachedMemory {
+  readonly #own: Membership;
+  readonly #memory: BufferMemory;
+  readonly #quarantine: Quarantine;
+  readonly #threads: ProcessThreads;
+  readonly #arenaFd: number;
+  /** Freed, and still mapped since the kernel had no room to take that away; with their ArrayBuffers. */
+  readonly #stuck = new Map<AttachedBuffer, ArrayBuffer | undefined>();
+  #releasing = false;
+
+  constructor(own: Membership, arenaFd: number, arenaSize: number) {
+    this.#own = own;
+    this.#arenaFd = arenaFd;
+    this.#memory = new BufferMemory({ fd: arenaFd, size: arenaSize });
+    this.#quarantine = new Quarantine(0, (range) => this.#memory.unmap(range));
+    this.#threads = new ProcessThreads(own);
+  }
+
+  add(entry: TableEntry): AttachedBuffer | Obstacle {
+    const { members, slot: own } = this.#own;
+    const { name, start, size, slot } = entry;
+    const length = alignUp(size, pageSize());
+    const range = { name, start, end: start + length };
+    let blockers: Obstacle['blockers'] = [];
+    try {
+      if (this.#memory.map(start, length, PLAIN)) {
+        members.setMark(own, slot, MARK.MAPPED);
+        this.#threads.ring();
+        return new AttachedBuffer(entry);
+      }
+      blockers = overlapping(readHostPicture(), range.start, range.end).map(({ name, start, end }) => ({
+        name,
+        start,
+        end,
+      }));
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      blockers = [{ ...range, name: error.message }];
+    }
+    members.setMark(own, slot, MARK.UNREACHABLE);
+    this.#threads.ring();
+    return { ...range, blockers };
+  }
+
+  remove(buffer: AttachedBuffer): boolean {
+    const { members, slot: own } = this.#own;
+    const { address, slot } = buffer;
+    const length = alignUp(buffer.size, pageSize());
+    const range: Range = { start: address, end: address + length };
+    // The mark goes before the other threads' are looked at: see SeenMappings.
+    members.setMark(own, slot, 0);
+    const view = this.#stuck.get(buffer) ?? buffer.retire();
+    const transferred = view !== undefined && !this.#stuck.has(buffer) && !detach(view);
+    const held = this.#threads.holds(slot);
+    const remains = this.#memory.retire(address, length, 0, view !== undefined || held);
+    if (remains.shared) {
+      this.#stuck.set(buffer, view);
+      return false;
+    }
+    this.#stuck.delete(buffer);
+    // Nobody can know when a transferred ArrayBuffer goes: its zero pages stay.
+    if (!remains.mapped || transferred) return true;
+    const gone = this.#quarantine.add({ ...range, ...remains }, true, []);
+    let holders = (view ? 1 : 0) + (held ? 1 : 0);
+    const one = (): void => {
+      if (--holders > 0) return;
+      gone();
+      this.#releaseSoon();
+    };
+    if (view) this.#memory.whenCollected(view, one);
+    if (held) this.#threads.whenReleased(slot, one);
+    return true;
+  }
+
+  #releaseSoon(): void {
+    if (this.#releasing) return;
+    this.#releasing = true;
+    queueMicrotask(() => {
+      this.#releasing = false;
+      this.#memory.gone(this.#quarantine.release().length);
+    });
+  }
+
+  look(): void {
+    this.#threads.look();
+  }
+
+  get ended(): boolean {
+    return false;
+  }
+
+  get held(): boolean {
+    return this.#threads.waiting;
+  }
+
+  whenCollected(): void {}
+
+  close(): void {
+    this.#threads.close();
+    closeSync(this.#arenaFd);
+  }
+}
+
+/** For a thread beside one that has the buffers mapped: views only. */
+export class SeenMappings implements AttachedMemory {
+  readonly #own: Membership;
+  readonly #leader: number;
+  readonly #leaderName: number;
+  /** ArrayBuffers that have been made and not collected. */
+  #views = 0;
+  #collected: (() => void) | undefined;
+
+  constructor(own: Membership, leader: number) {
+    this.#own = own;
+    this.#leader = leader;
+    this.#leaderName = own.members.name(leader);
+  }
+
+  add(entry: TableEntry): AttachedBuffer | Obstacle | undefined {
+    const { members, slot: own } = this.#own;
+    if (this.#mapped(entry.slot)) return new AttachedBuffer(entry, this);
+    if ((members.mark(this.#leader, entry.slot) & MARK.UNREACHABLE) === 0) return undefined;
+    members.setMark(own, entry.slot, MARK.UNREACHABLE);
+    return {
+      name: entry.name,
+      start: entry.start,
+      end: entry.start + entry.size,
+      blockers: [
+        { name: 'see the thread that attached first', start: entry.start, end: entry.start + entry.size },
+      ],
+    };
+  }
+
+  /** The mark first, then a look at the buffer: whoever frees does it the other way round, so one of both sees. */
+  before(buffer: AttachedBuffer): void {
+    const { members, slot: own, control } = this.#own;
+    members.setMark(own, buffer.slot, MARK.VIEWED);
+    if (this.#mapped(buffer.slot) && generationOf(control, buffer.slot) === buffer.generation) return;
+    members.setMark(own, buffer.slot, 0);
+    buffer.retire();
+    buffer.check();
+  }
+
+  after({ slot }: AttachedBuffer, view: ArrayBuffer): void {
+    const { members, peers, slot: own } = this.#own;
+    this.#views++;
+    collected.register(view, () => {
+      this.#views--;
+      members.setMark(own, slot, 0);
+      peers.ring(this.#leader);
+      this.#collected?.();
+    });
+  }
+
+  remove(buffer: AttachedBuffer): boolean {
+    const view = buffer.retire();
+    // Where it was transferred nobody knows when it goes: the mark stays, and with it the zero pages.
+    if (view && !detach(view)) this.#own.members.setMark(this.#own.slot, buffer.slot, MARK.VIEWED);
+    return true;
+  }
+
+  look(): void {}
+
+  /** The thread that mapped has given its mappings up. */
+  get ended(): boolean {
+    return this.#own.members.slotOf(this.#leaderName) !== this.#leader;
+  }
+
+  get held(): boolean {
+    return this.#views > 0;
+  }
+
+  whenCollected(callback: () => void): void {
+    this.#collected = callback;
+  }
+
+  close(): void {}
+
+  #mapped(slot: number): boolean {
+    if (this.ended) return false;
+    return this.#leader === 0 || (this.#own.members.mark(this.#leader, slot) & MARK.MAPPED) !== 0;
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * A mirror that another process or thread has opened, attached here: the same buffers at the same addresses, kept up to
+ * date through shared memory. It never keeps the process alive by itself; a wait that is pending does.
+ *
+ * @module
+ */
+import { AttachError, invalidType, type Obstacle, outOfRange, TimeoutError } from '../../errors.ts';
+import { pageSize, residentPages } from '../../linux/mmap.ts';
+import { type Address, alignDown } from '../../mm/address.ts';
+import { MirrorSync } from '../sync/side.ts';
+import { checkWait, type TimeoutOptions, type WaitOptions } from '../sync/wait-options.ts';
+import { type WaitResult, Waits } from '../sync/waits.ts';
+import type { AttachedBuffer } from './attached-buffer.ts';
+import type { AttachedMemory } from './attached-memory.ts';
+import { watchLife } from './bell.ts';
+import { changes, cutName as cut, generationOf, readEntry, slotsUsed } from './buffer-table.ts';
+import { HEADER, JOINED, SHARE_STATE } from './control-layout.ts';
+import type { Ended, Membership } from './membership.ts';
+import { conflictMessage, unreachable } from './obstacles.ts';
+
+/** A range that could not be taken away for lack of room is tried again after so many milliseconds. */
+const TRY_AGAIN = 100;
+/** The owner's slot. */
+const OWNER = 0;
+
+/** What `query` tells about an address. */
+export interface AttachedAddressInfo {
+  readonly buffer: AttachedBuffer;
+  readonly name: string;
+  readonly base: Address;
+  /** Bytes from the buffer's start. */
+  readonly offset: number;
+  /** Whether the page is in memory now. */
+  readonly resident: boolean;
+}
+
+interface Expected {
+  readonly name: string;
+  readonly found: (buffer: AttachedBuffer) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export class AttachedMirror {
+  readonly name: string;
+  /** The process that opened the mirror. */
+  readonly pid: number;
+  /** Resolves, never rejects, once the mirror is closed, or its owner has ended without closing it. */
+  readonly ended: Promise<Ended>;
+  /** @internal */
+  readonly sync: MirrorSync;
+  readonly #own: Membership;
+  readonly #memory: AttachedMemory;
+  readonly #bySlot = new Map<number, AttachedBuffer | (Obstacle & { readonly generation: number })>();
+  readonly #byName = new Map<string, AttachedBuffer>();
+  readonly #byStart = new Map<Address, AttachedBuffer>();
+  readonly #expected = new Set<Expected>();
+  readonly #unwatch: () => void;
+  readonly #exit = (): void => this.#giveUp('closed');
+  #removing: AttachedBuffer[] = [];
+  #head: number | undefined;
+  #incomplete = false;
+  #retry: NodeJS.Timeout | undefined;
+  #left = false;
+
+  /** @internal Maps everything there is; throws AttachError with nothing left behind. Use {@link attachMirror}. */
+  constructor(own: Membership, memory: AttachedMemory, inThread: boolean) {
+    this.#own = own;
+    this.#memory = memory;
+    this.name = own.mirror;
+    this.pid = own.members.get(OWNER, 'PROCESS');
+    this.#catchUp();
+    const obstacles = this.#obstacles();
+    if (obstacles.length > 0) {
+      for (const buffer of this.#byStart.values()) memory.remove(buffer);
+      throw new AttachError('conflict', conflictMessage(this.name, process.pid, obstacles), obstacles);
+    }
+    own.members.set(own.slot, 'JOINED', JOINED.YES);
+    own.onRing(() => this.#rung());
+    own.refresh = () => this.#catchUp();
+    own.peers.ring(OWNER);
+    const leader = own.members.get(own.slot, 'LEADER') - 1;
+    if (leader > OWNER) own.peers.ring(leader);
+    const waits = new Waits(own);
+    this.sync = new MirrorSync(
+      (address) => this.#at(address),
+      () => waits,
+    );
+    this.ended = new Promise((resolve) => own.onEnd(resolve));
+    this.#unwatch = watchLife(own.members, OWNER, () => this.#ownerGone());
+    memory.whenCollected(() => this.#leave());
+    if (inThread) process.once('exit', this.#exit);
+  }
+
+  /** `'lost'`: the owner has ended; what is mapped can still be read and written. */
+  get state(): 'open' | 'closed' | 'lost' {
+    return this.#own.ended ?? 'open';
+  }
+
+  /** The live buffers, by address. */
+  buffers(): AttachedBuffer[] {
+    this.#catchUp();
+    return [...this.#byStart.values()].sort((a, b) => a.address - b.address);
+  }
+
+  /**
+   * The live buffer of that name (the newest, where several have it), or that holds the address; undefined where there
+   * is none. Throws AttachError, `unreachable`, where something of this process lies in its place.
+   */
+  buffer(nameOrAddress: string | Address): AttachedBuffer | undefined {
+    if (typeof nameOrAddress === 'number') return this.query(nameOrAddress)?.buffer;
+    if (typeof nameOrAddress !== 'string')
+      throw invalidType('nameOrAddress', 'a name or an address', nameOrAddress);
+    this.#catchUp();
+    const name = cut(nameOrAddress);
+    const found = this.#byName.get(name);
+    if (found) return found;
+    const obstacle = this.#obstacles().find((each) => each.name === name);
+    if (obstacle) throw unreachable(this.name, process.pid, obstacle);
+    return undefined;
+  }
+
+  /** What is known of an address; undefined where no live buffer that is reachable here holds it. */
+  query(address: Address): AttachedAddressInfo | undefined {
+    if (typeof address !== 'number') throw invalidType('address', 'a number', address);
+    if (!Number.isSafeInteger(address) || address < 0) throw outOfRange('address', 'an address', address);
+    const buffer = this.#at(address);
+    if (!buffer) return undefined;
+    return {
+      buffer,
+      name: buffer.name,
+      base: buffer.address,
+      offset: address - buffer.address,
+      resident: residentPages(alignDown(address, pageSize()), pageSize()) === 1,
+    };
+  }
+
+  /** Buffers that can't be reached here, since something of this process lies in their place. */
+  unreachable(): readonly Obstacle[] {
+    this.#catchUp();
+    return this.#obstacles();
+  }
+
+  /**
+   * The buffer of that name, now or once the owner has allocated it. Rejects with TimeoutError, the signal's reason,
+   * AttachError where it comes to be and is unreachable here, StateError once the mirror is closed or lost.
+   */
+  async whenBuffer(name: string, options?: WaitOptions): Promise<AttachedBuffer> {
+    const { timeout, signal, ref } = checkWait(options);
+    signal?.throwIfAborted();
+    const there = this.buffer(name);
+    if (there) return there;
+    this.#own.check();
+    const { bell } = this.#own;
+    let timer: NodeJS.Timeout | undefined;
+    let aborted: (() => void) | undefined;
+    let expected: Expected | undefined;
+    if (ref) bell.hold();
+    try {
+      return await new Promise<AttachedBuffer>((found, failed) => {
+        expected = { name: cut(name), found, failed };
+        this.#expected.add(expected);
+        aborted = () => failed(signal?.reason);
+        signal?.addEventListener('abort', aborted, { once: true });
+        if (timeout === Number.POSITIVE_INFINITY) return;
+        timer = setTimeout(
+          () => failed(new TimeoutError(`buffer '${name}'`, timeout)),
+          Math.min(timeout, 2 ** 31 - 1),
+        );
+        if (!ref) timer.unref();
+      });
+    } finally {
+      if (expected) this.#expected.delete(expected);
+      if (aborted) signal?.removeEventListener('abort', aborted);
+      clearTimeout(timer);
+      if (ref) bell.letGo();
+    }
+  }
+
+  /**
+   * Blocks this thread while the 32-bit word at `address` holds `expected`, as `Atomics.wait` does: until somebody
+   * notifies, in any process (`'ok'`, which may also be spurious), or `timeout` milliseconds have passed.
+   */
+  wait(address: Address, expected: number, options?: TimeoutOptions): WaitResult {
+    return this.sync.wait(address, expected, options);
+  }
+
+  /** {@link AttachedMirror.wait} without blocking the thread. */
+  waitAsync(address: Address, expected: number, options?: WaitOptions): Promise<WaitResult> {
+    return this.sync.waitAsync(address, expected, options);
+  }
+
+  /** Wakes up to `count` of those who wait for the word, in all processes; all by default. Gives how many there were. */
+  notify(address: Address, count?: number): number {
+    return this.sync.notify(address, count);
+  }
+
+  /** Unmaps all buffers here; views are as after a free. The owner and the others go on. Safe to call twice. */
+  async close(): Promise<void> {
+    this.#giveUp('closed');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #at(address: Address): AttachedBuffer | undefined {
+    this.#catchUp();
+    if (this.#left) throw this.#own.error('closed');
+    const exact = this.#byStart.get(address);
+    if (exact) return exact;
+    for (const buffer of this.#byStart.values())
+      if (address >= buffer.address && address < buffer.end) return buffer;
+    return undefined;
+  }
+
+  #obstacles(): (Obstacle & { readonly generation: number })[] {
+    return [...this.#bySlot.values()].filter((entry) => 'blockers' in entry);
+  }
+
+  #rung(): void {
+    this.#memory.look();
+    this.#catchUp();
+    this.#leave();
+  }
+
+  /** Does what the table of buffers says: first all that has gone, then what is new. */
+  #catchUp(): void {
+    const { control, members, slot: own } = this.#own;
+    if (this.#own.ended) return;
+    for (let head = changes(control); ; head = changes(control)) {
+      if (head === this.#head && !this.#incomplete && this.#removing.length === 0) return;
+      this.#incomplete = false;
+      const slots = slotsUsed(control);
+      for (const [slot, entry] of this.#bySlot)
+        if (generationOf(control, slot) !== entry.generation) this.#remove(slot);
+      this.#removing = this.#removing.filter((buffer) => !this.#memory.remove(buffer));
+      for (let slot = 0; slot < slots; slot++) if (!this.#bySlot.has(slot)) this.#add(slot);
+      this.#head = head;
+      if (this.#removing.length === 0) members.set(own, 'APPLIED', head);
+      else this.#retry ??= setTimeout(() => this.#again(), TRY_AGAIN).unref();
+      members.set(own, 'ASLEEP', 1);
+      if (changes(control) === head) break;
+    }
+    if (Atomics.load(control.i32, HEADER.STATE) === SHARE_STATE.CLOSED || this.#memory.ended)
+      this.#giveUp('closed');
+  }
+
+  #again(): void {
+    this.#retry = undefined;
+    this.#catchUp();
+  }
+
+  #add(slot: number): void {
+    const entry = readEntry(this.#own.control, slot);
+    if (!entry) return;
+    const added = this.#memory.add(entry);
+    if (added === undefined) {
+      this.#incomplete = true;
+      return;
+    }
+    if ('blockers' in added) {
+      this.#bySlot.set(slot, { ...added, generation: entry.generation });
+      for (const { name, failed } of this.#expected)
+        if (name === added.name) failed(unreachable(this.name, process.pid, added));
+      return;
+    }
+    this.#bySlot.set(slot, added);
+    this.#byName.set(added.name, added);
+    this.#byStart.set(added.address, added);
+    for (const { name, found } of this.#expected) if (name === added.name) found(added);
+  }
+
+  #remove(slot: number): void {
+    const entry = this.#bySlot.get(slot)!;
+    this.#bySlot.delete(slot);
+    if ('blockers' in entry) {
+      this.#own.members.setMark(this.#own.slot, slot, 0);
+      return;
+    }
+    this.#byStart.delete(entry.address);
+    if (this.#byName.get(entry.name) === entry) {
+      this.#byName.delete(entry.name);
+      for (const other of this.#byStart.values())
+        if (other.name === entry.name) this.#byName.set(other.name, other);
+    }
+    this.#removing.push(entry);
+  }
+
+  #ownerGone(): void {
+    this.#catchUp();
+    if (this.#own.ended) return;
+    for (const { failed } of this.#expected) failed(this.#own.error('lost'));
+    this.#own.end('lost');
+  }
+
+  /** Gives all buffers up, for good. */
+  #giveUp(reason: Ended): void {
+    if (this.#left) return;
+    this.#left = true;
+    process.removeListener('exit', this.#exit);
+    clearTimeout(this.#retry);
+    this.#unwatch();
+    for (const { failed } of this.#expected) failed(this.#own.error(reason));
+    this.#own.end(reason);
+    const { members, slot: own } = this.#own;
+    const buffers = [...this.#removing, ...this.#byStart.values()];
+    this.#bySlot.clear();
+    this.#byName.clear();
+    this.#byStart.clear();
+    // What the kernel has no room to take away stays mapped: it shows what is there for ever, and the owner waits.
+    const stuck = buffers.filter((buffer) => !this.#memory.remove(buffer));
+    if (stuck.length > 0) return;
+    members.set(own, 'JOINED', JOINED.LEAVING);
+    this.#leave();
+  }
+
+  /** Forgets the share, once no thread beside this one, and no ArrayBuffer of this one, needs it. */
+  #leave(): void {
+    const { members, slot: own } = this.#own;
+    if (!this.#left || this.#own.left || members.get(own, 'JOINED') !== JOINED.LEAVING || this.#memory.held)
+      return;
+    this.#memory.close();
+    this.#own.leave();
+  }
+}

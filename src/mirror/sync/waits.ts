@@ -1,0 +1,166 @@
+/**
+ * Waiting on a word of mirrored memory, by the rules of `Atomics.wait` and `Atomics.notify`, but across processes and
+ * for every member of a share. A thread that blocks sleeps in a futex. One that must not block is entered in a table in
+ * shared memory, and whoever notifies rings its bell: so there is no helper thread, giving up is one store, and a
+ * waiter that was killed is skipped.
+ *
+ * @module
+ */
+import { SystemError } from '../../errors.ts';
+import { futexSleep, futexWake } from '../../linux/futex.ts';
+import type { Address } from '../../mm/address.ts';
+import { HEADER, MOST_WAITERS, NAME_BITS, WAITER, WAITER_BYTES, WAITERS } from '../sharing/control-layout.ts';
+import type { Ended, Membership } from '../sharing/membership.ts';
+import type { CheckedWait } from './wait-options.ts';
+
+export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
+
+/** A blocked thread looks this often, in milliseconds, whether what it waits for still exists. */
+const SLICE = 100;
+/** Looks at a word before a blocking wait sleeps: some tens of microseconds. */
+const SPIN = 3000;
+const MOST_WAKES = 2 ** 31 - 1;
+
+/** A word of a live buffer. */
+export interface Word {
+  readonly address: Address;
+  readonly i32: Int32Array;
+  readonly index: number;
+  /** Throws once the word is no more. */
+  check(): void;
+}
+
+interface Pending {
+  finish(result: WaitResult): void;
+  readonly notified: () => boolean;
+}
+
+export class Waits {
+  readonly own: Membership;
+  readonly #i32: Int32Array;
+  readonly #f64: Float64Array;
+  readonly #pending = new Set<Pending>();
+
+  constructor(own: Membership) {
+    this.own = own;
+    this.#i32 = own.control.i32;
+    this.#f64 = own.control.f64;
+    own.onRing(() => this.look());
+  }
+
+  /** Blocks while the word holds `expected`. `'ok'` may be spurious. */
+  wait({ address, i32, index, check }: Word, expected: number, timeout: number, spin = SPIN): WaitResult {
+    for (let i = 0; i < spin; i++)
+      if (Atomics.load(i32, index) !== expected) return i === 0 ? 'not-equal' : 'ok';
+    const deadline = performance.now() + timeout;
+    for (let slept = false; ; slept = true) {
+      const left = Math.max(0, deadline - performance.now());
+      const result = futexSleep(address, expected, Math.min(left, SLICE));
+      if (result === 'ok') return 'ok';
+      if (result === 'not-equal') return slept || spin > 0 ? 'ok' : 'not-equal';
+      if (left <= SLICE) return 'timed-out';
+      this.own.refresh?.();
+      check();
+      this.own.check();
+    }
+  }
+
+  /** Wakes up to `count` waiters, those that block first; gives how many there were. */
+  notify(address: Address, count: number): number {
+    let woken = futexWake(address, Math.min(count, MOST_WAKES));
+    const slots = Atomics.load(this.#i32, HEADER.WAITER_SLOTS);
+    for (let entry = 0; entry < slots && woken < count; entry++) {
+      const at = WAITERS + entry * WAITER_BYTES;
+      const word = Atomics.load(this.#i32, at / 4);
+      if ((word & WAITER.WAITING) === 0 || this.#f64[at / 8 + 1] !== address) continue;
+      const name = word & NAME_BITS;
+      if (Atomics.compareExchange(this.#i32, at / 4, word, name | WAITER.NOTIFIED) !== word) continue;
+      const slot = this.own.members.slotOf(name);
+      // It may have left that entry and come back to wait elsewhere: then it is woken for nothing, and not counted.
+      const meant = this.#f64[at / 8 + 1] === address ? 1 : 0;
+      if (slot === this.own.slot) {
+        woken += meant;
+        queueMicrotask(() => this.look());
+      } else if (slot !== undefined && this.own.peers.ring(slot)) woken += meant;
+      else Atomics.compareExchange(this.#i32, at / 4, name | WAITER.NOTIFIED, 0);
+    }
+    return woken;
+  }
+
+  /** {@link wait} that does not block. Rejects with the signal's reason, or a StateError once the share has ended. */
+  async waitAsync(word: Word, expected: number, { timeout, signal, ref }: CheckedWait): Promise<WaitResult> {
+    signal?.throwIfAborted();
+    this.own.check();
+    const { i32, index, address } = word;
+    if (Atomics.load(i32, index) !== expected) return 'not-equal';
+    if (timeout === 0) return 'timed-out';
+    const at = this.#enter(address);
+    // After it was entered: a notify from now on is not missed.
+    if (Atomics.load(i32, index) !== expected) {
+      Atomics.store(this.#i32, at, 0);
+      return 'not-equal';
+    }
+    return new Promise<WaitResult>((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const done = (settle: () => void): void => {
+        Atomics.store(this.#i32, at, 0);
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', aborted);
+        this.#pending.delete(pending);
+        forget();
+        if (ref) this.own.bell.letGo();
+        settle();
+      };
+      const notified = (): boolean => (Atomics.load(this.#i32, at) & WAITER.NOTIFIED) !== 0;
+      const pending = { notified, finish: (result: WaitResult) => done(() => resolve(result)) };
+      // A notification that came first has been counted by who sent it: it is not thrown away.
+      const aborted = (): void => (notified() ? pending.finish('ok') : done(() => reject(signal?.reason)));
+      const forget = this.own.onEnd((reason: Ended) => done(() => reject(this.own.error(reason))));
+      this.#pending.add(pending);
+      signal?.addEventListener('abort', aborted, { once: true });
+      if (ref) this.own.bell.hold();
+      if (timeout !== Number.POSITIVE_INFINITY) {
+        timer = setTimeout(
+          () => pending.finish(notified() ? 'ok' : 'timed-out'),
+          Math.min(timeout, MOST_WAKES),
+        );
+        if (!ref) timer.unref();
+      }
+      if (notified()) pending.finish('ok');
+    });
+  }
+
+  /** An entry of the table, waiting; gives the index of its word. */
+  #enter(address: Address): number {
+    for (let entry = 0; entry < MOST_WAITERS; entry++) {
+      const at = WAITERS + entry * WAITER_BYTES;
+      if (Atomics.compareExchange(this.#i32, at / 4, 0, this.own.name) !== 0) continue;
+      this.#f64[at / 8 + 1] = address;
+      for (let high = 0; high <= entry; )
+        high = Atomics.compareExchange(this.#i32, HEADER.WAITER_SLOTS, high, Math.max(high, entry + 1));
+      Atomics.store(this.#i32, at / 4, this.own.name | WAITER.WAITING);
+      return at / 4;
+    }
+    throw new SystemError(
+      'wait',
+      [MOST_WAITERS],
+      'ENOSPC',
+      'All members together have that many waits pending',
+    );
+  }
+
+  /** The bell was rung: those of this thread that were notified go on. */
+  look(): void {
+    for (const pending of this.#pending) if (pending.notified()) pending.finish('ok');
+  }
+
+  /** That member has gone: what it waited for goes. */
+  forget(name: number): void {
+    const slots = Atomics.load(this.#i32, HEADER.WAITER_SLOTS);
+    for (let entry = 0; entry < slots; entry++) {
+      const at = (WAITERS + entry * WAITER_BYTES) / 4;
+      const word = Atomics.load(this.#i32, at);
+      if ((word & NAME_BITS) === name) Atomics.compareExchange(this.#i32, at, word, 0);
+    }
+  }
+}
