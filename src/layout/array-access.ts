@@ -80,7 +80,7 @@ export function arrayClass(type: ArrayType, classOf: ClassOf): CursorClass {
 
 /** In memory of several pieces not every byte may be touched: there it is as many bytes of no one's. */
 function guardOf(region: Region, length: number): DataView {
-  if (region.whole) return new DataView(new ArrayBuffer(length));
+  if (region.pieces) return new DataView(new ArrayBuffer(length));
   // Shorter only where the array does not fit, which `move` is about to find.
   return new DataView(region.view.buffer, region.view.byteOffset, Math.min(length, region.limit));
 }
