@@ -73,14 +73,17 @@ export const CORE = {
   WILD_PAGES: 7,
   /** Chunks of the current packet that the core has run and not yet counted as finished. */
   UNCOUNTED: 10,
+  /** Counts the core's ways into kernels and programs' starts; core-call.ts. */
+  CALLS: 11,
 } as const;
 
 /** Float64 index within a core's block: the faulting address in the device's window. */
 const CORE_FAULT_ADDRESS_F64 = 4;
 
 /**
- * A core owns itself in IDLE and RUNNING. Whoever changes RUNNING to STOPPING (the pager at a wild fault, the
- * supervisor at an abort) owns it from then on: the core, once back from the kernel, finds the change and parks.
+ * A core owns itself in IDLE, RUNNING and LOADING. Whoever changes RUNNING to STOPPING (the pager at a wild fault, the
+ * supervisor at an abort) owns it from then on: the core, once back from the kernel, finds the change and parks. The supervisor
+ * changes STOPPING back where it was too late, and the core is in the next packet already.
  */
 export const CORE_STATE = {
   IDLE: 0,

@@ -29,6 +29,7 @@ import {
   SLOT_TAGS,
   slotByte,
 } from './control-layout.ts';
+import { enterCall, leaveCall } from './core-call.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
 /** A kernel as a core calls it: the items `[begin, end)`, then the packet's arguments. */
@@ -169,17 +170,15 @@ export class CoreLoop {
     end: number,
     args: (number | bigint)[],
   ): PacketFailure | undefined {
-    const { i32 } = this.#control;
     if (!kernel) return { reason: 'trap', core: this.#core, detail: 'the core does not have this kernel' };
     let failure: PacketFailure | undefined;
-    Atomics.store(i32, this.#block + CORE.STATE, CORE_STATE.RUNNING);
+    enterCall(this.#control, this.#core, CORE_STATE.RUNNING);
     try {
       kernel(begin, end, ...args);
     } catch (error) {
       failure = failureOf(error, this.#core);
     }
-    const was = Atomics.compareExchange(i32, this.#block + CORE.STATE, CORE_STATE.RUNNING, CORE_STATE.IDLE);
-    if (was !== CORE_STATE.RUNNING) park();
+    leaveCall(this.#control, this.#core, CORE_STATE.RUNNING);
     return failure;
   }
 
@@ -194,12 +193,6 @@ export class CoreLoop {
     }
     return args;
   }
-}
-
-/** This core has been stopped from outside and belongs to the supervisor: wait for the end, interruptibly. */
-export function park(): never {
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  for (;;) Atomics.wait(never, 0, 0);
 }
 
 /**

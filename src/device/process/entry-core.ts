@@ -14,7 +14,8 @@ import {
   SLOT_F64,
   slotByte,
 } from '../../engine/control-layout.ts';
-import { CoreLoop, park } from '../../engine/core-loop.ts';
+import { enterCall, leaveCall } from '../../engine/core-call.ts';
+import { CoreLoop } from '../../engine/core-loop.ts';
 import { firstMessage } from '../../engine/first-message.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { ProtectedWindow } from '../../engine/protected-window.ts';
@@ -60,11 +61,10 @@ async function serve(data: CoreData): Promise<void> {
 
   /** The top level of a module may fault like a kernel: the core is LOADING meanwhile, and may not come back. */
   async function take(module: CoreModule): Promise<ModuleExports | LoadFailure> {
-    Atomics.store(i32, block + CORE.STATE, CORE_STATE.LOADING);
+    enterCall(control, core, CORE_STATE.LOADING);
     protectedWindow?.catchUp();
     const answer = await programs.take(module);
-    const was = Atomics.compareExchange(i32, block + CORE.STATE, CORE_STATE.LOADING, CORE_STATE.IDLE);
-    if (was !== CORE_STATE.LOADING) park();
+    leaveCall(control, core, CORE_STATE.LOADING);
     return answer;
   }
 

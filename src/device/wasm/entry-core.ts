@@ -6,7 +6,8 @@
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES, CORE, CORE_STATE, coreWord } from '../../engine/control-layout.ts';
-import { CoreLoop, park } from '../../engine/core-loop.ts';
+import { enterCall, leaveCall } from '../../engine/core-call.ts';
+import { CoreLoop } from '../../engine/core-loop.ts';
 import { firstMessage } from '../../engine/first-message.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { ProtectedWindow } from '../../engine/protected-window.ts';
@@ -46,14 +47,13 @@ function serve(data: CoreData): void {
   /** A start function may fault like a kernel: the core is LOADING meanwhile, and may not come back. */
   function take(program: CoreModule): string | undefined {
     let error: string | undefined;
-    Atomics.store(control.i32, block + CORE.STATE, CORE_STATE.LOADING);
+    enterCall(control, core, CORE_STATE.LOADING);
     try {
       programs.take(program);
     } catch (cause) {
       error = cause instanceof Error ? cause.message : String(cause);
     }
-    const was = Atomics.compareExchange(control.i32, block + CORE.STATE, CORE_STATE.LOADING, CORE_STATE.IDLE);
-    if (was !== CORE_STATE.LOADING) park();
+    leaveCall(control, core, CORE_STATE.LOADING);
     return error;
   }
 
