@@ -1,10 +1,11 @@
 /**
- * Small objects: `heap.alloc` and `free` beside malloc and free of the C library through the same foreign function
- * interface. The heap zeroes what it gives out and checks what it takes back; calloc zeroes too.
+ * Small objects and collections: `heap.alloc` and `free` beside malloc and free of the C library through the same foreign function
+ * interface. The heap zeroes what it gives out and checks what it takes back; calloc zeroes too. Collections are beside JavaScript's own, which no kernel can read.
  *
  * @module
  */
-import { openMirror, wasmDevice } from '../dist/index.js';
+import { type Heap, openMirror, SharedHashMap, SharedVector, wasmDevice } from '../dist/index.js';
+import { f64, pointer, struct, u32 } from '../dist/layout/index.js';
 import { libcFunction } from '../src/ffi/library.ts';
 import { beside, nanoseconds, type Row, rounded } from './rows.ts';
 
@@ -59,8 +60,79 @@ export async function heapObjects(quick: boolean): Promise<Row[]> {
       beside(pair, `calloc + free ${ffi}`, time(repeat(() => release(calloc(1, SIZE))))),
       beside(live, `malloc + free ${ffi}`, time(many((size) => malloc(size), release))),
       beside(bumped, `malloc + free ${ffi}`, plain),
+      ...collections(heap, operations, time),
     ];
   } finally {
     await mirror.close();
   }
+}
+
+const Node = struct('Node', {
+  value: f64,
+  get next() {
+    return pointer(Node);
+  },
+});
+
+function collections(heap: Heap, operations: number, time: (round: () => void) => number): Row[] {
+  const COUNT = 10_000;
+  const vector = new SharedVector(heap, f64);
+  const [numbers, texts] = [new SharedHashMap(heap, u32, f64), new SharedHashMap(heap, 'string', f64)];
+  const plainVector: number[] = [];
+  const [plainNumbers, plainTexts] = [new Map<number, number>(), new Map<string, number>()];
+  const words = Array.from({ length: COUNT }, (_, i) => `word ${i}`);
+  for (let i = 0; i < COUNT; i++) {
+    vector.push(i);
+    plainVector.push(i);
+    numbers.set(i * 7, i);
+    plainNumbers.set(i * 7, i);
+    texts.set(words[i]!, i);
+    plainTexts.set(words[i]!, i);
+  }
+  // The second node lies in a buffer of its own, so every move crosses.
+  const here = Node.in(heap).create();
+  here.next = heap.alloc(40_000);
+  Node.in(heap).at(here.next).next = here.address;
+  let sum = 0;
+  const each = (read: (i: number) => number) =>
+    time(() => {
+      for (let i = 0; i < operations; i++) sum += read(i % COUNT);
+    });
+  const row = (what: string, ours: number, peer: string, theirs: number) =>
+    beside({ group: 'heap', what, unit: 'ns', ours: rounded(ours) }, peer, theirs);
+  const rows = [
+    row(
+      'SharedVector(f64), get',
+      each((i) => vector.get(i)),
+      'Array',
+      each((i) => plainVector[i]!),
+    ),
+    row(
+      'SharedHashMap(u32), get',
+      each((i) => numbers.get(i * 7)!),
+      'Map',
+      each((i) => plainNumbers.get(i * 7)!),
+    ),
+    row(
+      "SharedHashMap('string'), get",
+      each((i) => texts.get(words[i]!)!),
+      'Map',
+      each((i) => plainTexts.get(words[i]!)!),
+    ),
+    row(
+      'follow a pointer to another chunk',
+      each(() => {
+        here.move(here.next);
+        return here.value;
+      }),
+      'to the same chunk',
+      each((i) => {
+        if (i === 0) here.next = here.address;
+        here.move(here.next);
+        return here.value;
+      }),
+    ),
+  ];
+  if (Number.isNaN(sum)) throw new Error('the sum is no number');
+  return rows;
 }

@@ -39,6 +39,15 @@ export {
 export * from './errors.ts';
 export type { AddressInfo } from './mirror/address-info.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { CollectionOptions } from './mirror/collections/cell.ts';
+export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
+export {
+  type HashMapHeader,
+  type HashMapLayout,
+  SharedHashMap,
+} from './mirror/collections/shared-hash-map.ts';
+export { SharedString } from './mirror/collections/shared-string.ts';
+export { SharedVector, type VectorLayout } from './mirror/collections/shared-vector.ts';
 export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';

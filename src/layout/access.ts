@@ -12,7 +12,8 @@ import {
   isPieced,
   type LayoutMemory,
   type PiecedMemory,
-  pieceRegion,
+  piecesOf,
+  regionAt,
   regionOf,
 } from './memory.ts';
 import { alignof, sizeof } from './rules.ts';
@@ -54,8 +55,9 @@ function locateInPieces<V>(
   memory: PiecedMemory,
   Accessor: CursorClass,
 ): Located<V> {
+  const pieces = piecesOf(memory);
   const at = (address: number): V => {
-    const region = typeof address === 'number' ? pieceRegion(memory, address) : undefined;
+    const region = typeof address === 'number' ? regionAt(pieces, address) : undefined;
     if (!region) throw nowhere(describeType(type), address);
     const accessor = new Accessor(region);
     accessor.move(address);

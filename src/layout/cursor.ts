@@ -6,7 +6,7 @@
  * @module
  */
 import { hex, invalidType, outOfRange } from '../errors.ts';
-import { gone, isGone, pieceRegion, type Region } from './memory.ts';
+import { gone, isGone, type Region, regionAt } from './memory.ts';
 
 /** What accessors are to each other; users see their fields only. */
 export interface Cursor {
@@ -100,8 +100,8 @@ export function cursorClass(shape: Shape): CursorClass {
  * holds stay where they are.
  */
 function enterPiece(cursor: Cursor, shape: Shape, address: unknown): void {
-  const { whole } = cursor.$region;
-  const region = whole && typeof address === 'number' ? pieceRegion(whole, address) : undefined;
+  const { pieces } = cursor.$region;
+  const region = pieces && typeof address === 'number' ? regionAt(pieces, address) : undefined;
   if (!region) throw misplaced(cursor, shape, address);
   const offset = (address as number) - region.origin;
   const at = offset >>> 0;
@@ -121,14 +121,14 @@ function misplaced(
   cursor: Cursor,
   { name, size, align }: Shape,
   address: unknown,
-  { origin, limit, whole }: Region = cursor.$region,
+  { origin, limit, pieces }: Region = cursor.$region,
 ): Error {
   const what = `address of ${name}`;
   if (typeof address !== 'number') return invalidType(what, 'a number', address);
   if (Number.isSafeInteger(address) && address % align !== 0) {
     return outOfRange(what, `a multiple of ${align} bytes`, address);
   }
-  const range = `${whole ? 'piece ' : ''}[${hex(origin)}, ${hex(origin + limit)})`;
+  const range = `${pieces ? 'piece ' : ''}[${hex(origin)}, ${hex(origin + limit)})`;
   const null_ = address === 0 ? ' (it is null)' : '';
   return outOfRange(what, `where its ${size} bytes lie in the memory ${range}${null_}`, address);
 }

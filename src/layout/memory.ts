@@ -39,8 +39,8 @@ export interface FreeingMemory extends AllocatingMemory {
 /** A memory as accessors use it. */
 export interface Region {
   readonly memory: LayoutMemory;
-  /** What it is a piece of. */
-  readonly whole: PiecedMemory | undefined;
+  /** The pieces that it is one of. */
+  readonly pieces: Pieces | undefined;
   readonly origin: number;
   readonly limit: number;
   readonly bytes: Uint8Array;
@@ -50,33 +50,42 @@ export interface Region {
 const LARGEST = 2 ** 32;
 
 /** The region of a memory: `last` where the bytes are still the same, or a new one. */
-export function regionOf(memory: LayoutMemory, last?: Region, whole?: PiecedMemory): Region {
+export function regionOf(memory: LayoutMemory, last?: Region, pieces?: Pieces): Region {
   const bytes = last ? bytesOf(memory) : checkedBytes(memory);
   if (last && sameBytes(last.bytes, bytes)) return last;
   const limit = Math.min(memory.size, bytes.byteLength);
   const view = new DataView(bytes.buffer, bytes.byteOffset, limit);
-  return { memory, whole, origin: memory.address, limit, bytes, view };
+  return { memory, pieces, origin: memory.address, limit, bytes, view };
 }
 
 export function isPieced(memory: unknown): memory is PiecedMemory {
   return typeof (memory as Partial<PiecedMemory> | null)?.memoryAt === 'function';
 }
 
-/** The regions of pieces, kept as long as the pieces are: of each memory that they are pieces of, one. */
-const regions = new WeakMap<PiecedMemory, WeakMap<LayoutMemory, Region>>();
+/** A memory of several pieces, and the regions of those that accessors have been to, kept as long as the pieces are. */
+export interface Pieces {
+  readonly whole: PiecedMemory;
+  readonly known: WeakMap<LayoutMemory, Region>;
+}
+
+const wholes = new WeakMap<PiecedMemory, Pieces>();
+
+export function piecesOf(whole: PiecedMemory): Pieces {
+  let pieces = wholes.get(whole);
+  if (!pieces) {
+    pieces = { whole, known: new WeakMap() };
+    wholes.set(whole, pieces);
+  }
+  return pieces;
+}
 
 /** The region that holds an address; undefined where no piece does. */
-export function pieceRegion(whole: PiecedMemory, address: number): Region | undefined {
-  const piece = whole.memoryAt(address);
+export function regionAt(pieces: Pieces, address: number): Region | undefined {
+  const piece = pieces.whole.memoryAt(address);
   if (!piece) return undefined;
-  let known = regions.get(whole);
-  if (!known) {
-    known = new WeakMap();
-    regions.set(whole, known);
-  }
-  const last = known.get(piece);
-  const region = regionOf(piece, last, whole);
-  if (region !== last) known.set(piece, region);
+  const last = pieces.known.get(piece);
+  const region = regionOf(piece, last, pieces);
+  if (region !== last) pieces.known.set(piece, region);
   return region;
 }
 

@@ -5,58 +5,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Heap, SvmBuffer } from 'mirrorspace';
 import { PlacementError } from '../../src/errors.ts';
 import { AddressMap } from '../../src/mirror/heap/address-map.ts';
-import { Heap as HeapClass, type HeapHost } from '../../src/mirror/heap/heap.ts';
-import { checkHeapOptions, type HeapOptions } from '../../src/mirror/heap/heap-options.ts';
 import { alignedClass, CLASS_OF, COUNTS, SIZES } from '../../src/mirror/heap/size-classes.ts';
 import { inverseOf } from '../../src/mirror/heap/span-records.ts';
 import { HeapModel, heapOperations } from '../fixtures/heap-model.ts';
+import { makeHeap, PlainHost } from '../fixtures/plain-heap.ts';
 
 const SPAN = 65_536;
-
-/** Memory as a mirror gives it, within `room` bytes. Addresses of freed buffers are not used again. */
-class PlainHost {
-  closed = false;
-  readonly pageSize = 4096;
-  readonly live = new Map<number, number>();
-  room: number;
-  #next: number;
-
-  constructor(base: number, room = Number.POSITIVE_INFINITY) {
-    this.#next = base;
-    this.room = room;
-  }
-
-  alloc(size: number): SvmBuffer {
-    if (size > this.room) throw new PlacementError('no room', undefined);
-    const address = this.#next;
-    this.#next += Math.ceil(size / SPAN + 1) * SPAN;
-    this.room -= size;
-    this.live.set(address, size);
-    const bytes = new Uint8Array(Math.ceil(size / 8) * 8);
-    const buffer = {
-      address,
-      size,
-      bytes,
-      freed: false,
-      view: (type: Float64ArrayConstructor, offset = 0, length?: number) =>
-        new type(bytes.buffer, offset, length),
-      free: () => {
-        assert.ok(this.live.delete(address), 'freed once');
-        buffer.freed = true;
-        this.room += size;
-      },
-    };
-    return buffer as unknown as SvmBuffer;
-  }
-}
-
-function makeHeap(plain: PlainHost, options: HeapOptions = {}): Heap {
-  const host = plain as unknown as HeapHost;
-  return new HeapClass(host, 'plain', checkHeapOptions(options)) as unknown as Heap;
-}
 
 test('whatever is allocated and freed in whatever order, the heap and a Map agree', () => {
   fc.assert(

@@ -1,7 +1,7 @@
 /**
  * The sizes that a heap gives out. A span of 64 KiB holds objects of one size class: multiples of 16 bytes up to 128,
- * then four classes for each doubling up to 32 KiB, so that at most a fifth of an object above 128 bytes is padding
- * (the spacing of jemalloc). Classes of which a span holds no more than of a larger one are left out. Pure.
+ * then four classes for each doubling up to 32 KiB (the spacing of jemalloc), so that at most a fifth of an object
+ * is padding. Classes of which a span holds no more than of a larger one are left out, which is so above 12 KiB. Pure.
  *
  * @module
  */

@@ -41,16 +41,20 @@ export interface Found {
   readonly size: number;
 }
 
-export class SpanTable {
-  readonly #records = new SpanRecords();
+export class SpanTable extends SpanRecords {
   readonly #name: string;
   readonly #map = new AddressMap();
   /** Spans with a free object, by class, then free spans: the first of each list. */
   readonly #first = new Int32Array(SIZES.length + 1);
+  /** The object that was allocated last, until it is freed: one that is freed soon need not be looked for. */
+  #recent = -1;
+  #recentSpan = 0;
+  #recentSlot = 0;
   readonly #largeSizes = new Map<number, number>();
 
   /** `name` is the heap's, for messages. */
   constructor(name: string) {
+    super();
     this.#name = name;
   }
 
@@ -64,7 +68,7 @@ export class SpanTable {
     const bitmap = 16 satisfies typeof BITMAP;
     const span = this.#first[cls]! || this.#format(cls);
     if (span === 0) return 0;
-    const { words, memory, base } = this.#records;
+    const { words, memory, base } = this;
     const record = span * (144 satisfies typeof RECORD);
     let at = words[record + hint]!;
     let bits = words[record + bitmap + at]!;
@@ -75,9 +79,14 @@ export class SpanTable {
     words[record + used] = count;
     if (count === words[record + (1 satisfies typeof COUNT)]) this.#unlink(span, cls);
     const size = words[record + (2 satisfies typeof SIZE)]!;
-    const offset = Math.imul((at << 5) + 31 - Math.clz32(bits & -bits), size);
+    const slot = (at << 5) + 31 - Math.clz32(bits & -bits);
+    const offset = Math.imul(slot, size);
     clear(memory[span]!, words[record + (7 satisfies typeof WORD)]! + (offset >>> 3), size >>> 3);
-    return base[span]! + offset;
+    const address = base[span]! + offset;
+    this.#recent = address;
+    this.#recentSpan = span;
+    this.#recentSlot = slot;
+    return address;
   }
 
   /**
@@ -88,19 +97,26 @@ export class SpanTable {
     const used = 0 satisfies typeof USED;
     const hint = 4 satisfies typeof HINT;
     if (typeof address !== 'number') return this.find(address).span;
-    const span = this.#map.get(address);
-    const { words } = this.#records;
-    const record = span * (144 satisfies typeof RECORD);
-    // Spans are aligned to their size.
-    const offset = address & 0xffff;
-    const slot = Math.imul(offset >>> 4, words[record + (3 satisfies typeof INVERSE)]!) >>> 20;
+    const { words } = this;
+    let span = this.#recentSpan;
+    let slot = this.#recentSlot;
+    let record = span * (144 satisfies typeof RECORD);
+    if (address === this.#recent) this.#recent = -1;
+    else {
+      span = this.#map.get(address);
+      record = span * (144 satisfies typeof RECORD);
+      // Spans are aligned to their size.
+      const offset = address & 0xffff;
+      slot = Math.imul(offset >>> 4, words[record + (3 satisfies typeof INVERSE)]!) >>> 20;
+      const exact = Math.imul(slot, words[record + (2 satisfies typeof SIZE)]!) === offset;
+      // Where the span is of no class it has a count of 0.
+      if (!exact || slot >= words[record + (1 satisfies typeof COUNT)]!) return this.find(address).span;
+    }
     const word = slot >>> 5;
     const at = record + (16 satisfies typeof BITMAP) + word;
     const bits = words[at]!;
     const most = words[record + (1 satisfies typeof COUNT)]!;
-    const exact = Math.imul(slot, words[record + (2 satisfies typeof SIZE)]!) === offset;
-    // Where the span is of no class it has a count of 0.
-    if (!exact || slot >= most || ((bits >>> slot) & 1) !== 0) return this.find(address).span;
+    if (((bits >>> slot) & 1) !== 0) return this.find(address).span;
     words[at] = bits | (1 << slot);
     if (word < words[record + hint]!) words[record + hint] = word;
     const count = words[record + used]! - 1;
@@ -116,9 +132,9 @@ export class SpanTable {
   find(address: Address): Found {
     if (typeof address !== 'number') throw invalidType('address', 'a number: what alloc returned', address);
     const span = this.#map.get(address);
-    const start = this.#records.base[span]!;
+    const start = this.base[span]!;
     if (this.kindOf(span) === LARGE && start === address) return { span, size: this.largeSize(span) };
-    const size = this.#records.words[span * RECORD + SIZE]!;
+    const size = this.words[span * RECORD + SIZE]!;
     const slot = this.#liveSlot(span, address);
     if (slot < 0 || start + slot * size !== address) this.#refuse(address, span);
     return { span, size };
@@ -131,21 +147,21 @@ export class SpanTable {
 
   /** A size class, `FREE`, `ARENA`, `LARGE` or `NONE`. */
   kindOf(span: number): number {
-    return this.#records.words[span * RECORD + KIND]!;
+    return this.words[span * RECORD + KIND]!;
   }
 
   pieceOf(span: number): number {
-    return this.#records.words[span * RECORD + PIECE]!;
+    return this.words[span * RECORD + PIECE]!;
   }
 
   /** Live objects of a span of a size class. */
   usedOf(span: number): number {
-    return this.#records.words[span * RECORD + USED]!;
+    return this.words[span * RECORD + USED]!;
   }
 
   /** Ids from 1 to this one are spans, or were. */
   get lastSpan(): number {
-    return this.#records.last;
+    return this.last;
   }
 
   /** Bytes of a large object, by its span. */
@@ -155,7 +171,7 @@ export class SpanTable {
 
   /** Where a span lies: its address, and its first word in its memory. */
   placeOf(span: number): { base: Address; memory: Float64Array; word: number } {
-    const { base, memory, words } = this.#records;
+    const { base, memory, words } = this;
     return { base: base[span]!, memory: memory[span]!, word: words[span * RECORD + WORD]! };
   }
 
@@ -165,7 +181,7 @@ export class SpanTable {
     // From the end, so that the first span comes first in the list.
     for (let i = ids.length - 1; i >= 0; i--) {
       const start = base + i * SPAN;
-      const id = this.#records.add(FREE, start, piece, memory, (i * SPAN) / 8);
+      const id = this.add(FREE, start, piece, memory, (i * SPAN) / 8);
       this.#map.set(start, start + SPAN, id);
       this.#link(id, FREE_LIST);
       ids[i] = id;
@@ -187,7 +203,7 @@ export class SpanTable {
   settle(): void {
     for (let cls = 0; cls < SIZES.length; cls++) {
       for (let span = this.#first[cls]!, next = 0; span !== 0; span = next) {
-        next = this.#records.words[span * RECORD + NEXT]!;
+        next = this.words[span * RECORD + NEXT]!;
         if (this.usedOf(span) === 0) this.#release(span);
       }
     }
@@ -195,7 +211,7 @@ export class SpanTable {
 
   /** An object with memory of its own. */
   addLarge(base: Address, size: number, piece: number): number {
-    const id = this.#records.add(LARGE, base, piece, undefined, 0);
+    const id = this.add(LARGE, base, piece, undefined, 0);
     this.#map.set(base, base + size, id);
     this.#largeSizes.set(id, size);
     return id;
@@ -211,13 +227,13 @@ export class SpanTable {
     const span = this.#first[FREE_LIST]!;
     if (span === 0) return 0;
     this.#unlink(span, FREE_LIST);
-    this.#records.words[span * RECORD + KIND] = ARENA;
+    this.words[span * RECORD + KIND] = ARENA;
     return span;
   }
 
   /** Takes a span of an arena back. */
   giveSpan(span: number): void {
-    this.#records.words[span * RECORD + KIND] = FREE;
+    this.words[span * RECORD + KIND] = FREE;
     this.#link(span, FREE_LIST);
   }
 
@@ -225,7 +241,7 @@ export class SpanTable {
   #format(cls: number): number {
     const span = this.#first[FREE_LIST]!;
     if (span === 0) return 0;
-    const { words } = this.#records;
+    const { words } = this;
     this.#unlink(span, FREE_LIST);
     const record = span * RECORD;
     const count = COUNTS[cls]!;
@@ -245,7 +261,7 @@ export class SpanTable {
 
   /** A span of a class becomes free. */
   #release(span: number): void {
-    const { words } = this.#records;
+    const { words } = this;
     const record = span * RECORD;
     this.#unlink(span, words[record + KIND]!);
     words[record + KIND] = FREE;
@@ -254,13 +270,13 @@ export class SpanTable {
   }
 
   #forget(id: number, size: number): void {
-    const base = this.#records.base[id]!;
+    const base = this.base[id]!;
     this.#map.set(base, base + size, 0);
-    this.#records.remove(id);
+    this.remove(id);
   }
 
   #link(span: number, list: number): void {
-    const { words } = this.#records;
+    const { words } = this;
     const first = this.#first[list]!;
     words[span * RECORD + NEXT] = first;
     words[span * RECORD + PREVIOUS] = 0;
@@ -269,7 +285,7 @@ export class SpanTable {
   }
 
   #unlink(span: number, list: number): void {
-    const { words } = this.#records;
+    const { words } = this;
     const before = words[span * RECORD + PREVIOUS]!;
     const after = words[span * RECORD + NEXT]!;
     if (after !== 0) words[after * RECORD + PREVIOUS] = before;
@@ -281,7 +297,7 @@ export class SpanTable {
 
   /** The object, by its number in a span of a class, that an address lies in; -1 where there is none alive. */
   #liveSlot(span: number, address: Address): number {
-    const { words, base } = this.#records;
+    const { words, base } = this;
     const record = span * RECORD;
     if (words[record + KIND]! >= SIZES.length) return -1;
     const slot = Math.floor((address - base[span]!) / words[record + SIZE]!);
@@ -293,7 +309,7 @@ export class SpanTable {
   #refuse(address: Address, span: number): never {
     const name = `heap '${this.#name}'`;
     const kind = this.kindOf(span);
-    const start = this.#records.base[span]!;
+    const start = this.base[span]!;
     const inside = (object: Address) =>
       outOfRange(
         'address',
@@ -308,15 +324,22 @@ export class SpanTable {
     if (kind === LARGE && address < start + this.largeSize(span)) throw inside(start);
     if (kind > FREE) throw outOfRange('address', `one that ${name} gave out`, address);
     const slot = this.#liveSlot(span, address);
-    if (slot >= 0) throw inside(start + slot * this.#records.words[span * RECORD + SIZE]!);
+    if (slot >= 0) throw inside(start + slot * this.words[span * RECORD + SIZE]!);
     const what = `nothing is allocated at ${hex(address)} in ${name}: it was freed, or never given out`;
     throw new StateError('freed', what);
   }
 }
 
-/** Zeroes words of 8 bytes. */
-export function clear(memory: Float64Array, from: number, count: number): void {
+/** Zeroes words of 8 bytes, an even number of them. */
+function clear(memory: Float64Array, from: number, count: number): void {
   // Of fewer words a loop is faster than `fill`.
   if (count > 32) memory.fill(0, from, from + count);
-  else for (let i = from; i < from + count; i++) memory[i] = 0;
+  else {
+    let i = from + count;
+    do {
+      i -= 2;
+      memory[i + 1] = 0;
+      memory[i] = 0;
+    } while (i > from);
+  }
 }

@@ -1,0 +1,66 @@
+/**
+ * What vectors and maps share: a struct around an element's type, whose accessor reads and writes an element of any
+ * kind, and names for the layouts that they make. Pure.
+ *
+ * @module
+ */
+import { invalidType, outOfRange } from '../../errors.ts';
+import { type Pieces, type Region, regionAt } from '../../layout/memory.ts';
+import { sizeof } from '../../layout/rules.ts';
+import { describeType, type Type } from '../../layout/types.ts';
+import type { Address } from '../../mm/address.ts';
+
+/** The most elements or places: what a 32-bit device counts. */
+export const MOST = 2 ** 31;
+
+export interface CollectionOptions {
+  /** Of its struct in declarations; made from the types by default. */
+  readonly name?: string;
+  /** How many elements or entries to make room for at first. */
+  readonly capacity?: number;
+  /** Opens the one whose header is at this address, in place of a new one. */
+  readonly at?: Address;
+}
+
+export function checkOptions(options: CollectionOptions): { name: string | undefined; capacity: number } {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
+  const { name, capacity = 0, at } = options;
+  if (name !== undefined && typeof name !== 'string') throw invalidType('name', 'a string', name);
+  if (at !== undefined && typeof at !== 'number') throw invalidType('at', 'an address', at);
+  checkCount('capacity', capacity);
+  return { name, capacity };
+}
+
+export function checkCount(name: string, count: unknown, most: number = MOST): asserts count is number {
+  if (typeof count !== 'number') throw invalidType(name, 'a number', count);
+  if (!Number.isInteger(count) || count < 0 || count > most) {
+    throw outOfRange(name, `a whole number from 0 to ${most}`, count);
+  }
+}
+
+/** An identifier for a type: `f64`, `Node`, `array_f32_16`. */
+export function identifier(type: Type): string {
+  sizeof(type);
+  return describeType(type)
+    .replaceAll(/[^A-Za-z0-9]+/g, '_')
+    .replace(/_$/, '');
+}
+
+/** The region that holds `[address, address + size)`. */
+export function regionOfAll(pieces: Pieces, address: Address, size: number): Region {
+  const region = regionAt(pieces, address);
+  if (!region || address - region.origin + size > region.limit) {
+    throw outOfRange(
+      'address',
+      `that of ${size} bytes in the memory: something has written over it`,
+      address,
+    );
+  }
+  return region;
+}
+
+/** The bytes of `[address, address + size)`, which lie in one piece. */
+export function bytesAt(pieces: Pieces, address: Address, size: number): Uint8Array {
+  const { bytes, origin } = regionOfAll(pieces, address, size);
+  return bytes.subarray(address - origin, address - origin + size);
+}
