@@ -196,6 +196,8 @@ export interface DeviceContext {
 export interface AttachedDevice<D extends Device = Device> {
   readonly device: D;
   readonly port: MirrorPort;
+  /** How many live buffers it can reach, where that is limited: the mirror allocates no more for it. */
+  readonly mostBuffers?: number;
 }
 
 /** What `openMirror` takes for each device: a way to open it. */

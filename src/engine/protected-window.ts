@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { mapLimit } from '../linux/map-count.ts';
 import { punchHole } from '../linux/memfd.ts';
 import { mprotect, PROT_NONE, PROT_READ, PROT_WRITE } from '../linux/mmap.ts';
 import { Poller, readFrom } from '../linux/process.ts';
@@ -12,6 +13,14 @@ import type { Address } from '../mm/address.ts';
 import { CORE, CORE_STATE, coreWord, MAP_ENTRY } from './control-layout.ts';
 import type { MapLogReader } from './map-log.ts';
 import type { SharedMemory } from './shared-memory.ts';
+
+/** Mappings that are left to the rest of a device's process. */
+const LEFT_TO_OTHERS = 2048;
+
+/** How many ranges can be live in a protected window: each is a mapping, and so is what lies before it. */
+export function mostProtectedRanges(): number {
+  return Math.max(1, Math.floor((mapLimit() - LEFT_TO_OTHERS) / 2));
+}
 
 /** Brings the protection of the window up to date; each thread has its own, and the log keeps them from clashing. */
 export class ProtectedWindow {

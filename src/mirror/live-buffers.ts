@@ -17,6 +17,8 @@ export class LiveBuffers {
   readonly #tree: GapTree;
   readonly #byStart = new Map<Address, SvmBuffer>();
   readonly #freed: NamedRange[] = [];
+  /** By number of the device: how many of them it reaches. */
+  readonly #reached: number[] = [];
 
   constructor(limit: Address) {
     this.#tree = new GapTree(0, limit);
@@ -25,13 +27,26 @@ export class LiveBuffers {
   add(buffer: SvmBuffer): void {
     this.#tree.insert(buffer.address, buffer.end);
     this.#byStart.set(buffer.address, buffer);
+    this.#count(buffer, 1);
   }
 
   remove(buffer: SvmBuffer): void {
     this.#tree.remove(buffer.address, buffer.end);
     this.#byStart.delete(buffer.address);
+    this.#count(buffer, -1);
     this.#freed.push({ name: buffer.name, start: buffer.address, end: buffer.end });
     if (this.#freed.length > REMEMBERED) this.#freed.shift();
+  }
+
+  /** How many of them a device reaches, by its number. */
+  reachedBy(device: number): number {
+    return this.#reached[device] ?? 0;
+  }
+
+  #count({ access }: SvmBuffer, change: number): void {
+    access.forEach((each, device) => {
+      if (each !== 'none') this.#reached[device] = this.reachedBy(device) + change;
+    });
   }
 
   /** The buffer whose bytes hold the address. */

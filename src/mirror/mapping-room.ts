@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs';
 import { SystemError } from '../errors.ts';
+import { mapLimit } from '../linux/map-count.ts';
 import { readMaps } from '../linux/process.ts';
 
 /** Mappings that are left to the rest of the process, where the limit is not tiny. */
@@ -53,13 +53,5 @@ export class MappingRoom {
       );
     }
     this.#granted = this.#own + Math.max(Math.floor(left / 2), Math.min(left, FEW));
-  }
-}
-
-function mapLimit(): number {
-  try {
-    return Number(readFileSync('/proc/sys/vm/max_map_count', 'utf8'));
-  } catch {
-    return 65530;
   }
 }

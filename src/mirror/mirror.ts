@@ -97,6 +97,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const checked = this.#check(size, options);
     this.#freed.release();
     this.#sharing?.checkRoom();
+    this.#checkDevices(checked);
     const placement = this.#place(checked);
     const buffer = new SvmBuffer(
       this.#owner,
@@ -235,6 +236,18 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   #check(size: number, options: AllocOptions | undefined): CheckedAlloc {
     this.#open();
     return checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
+  }
+
+  #checkDevices({ access, request }: CheckedAlloc): void {
+    this.#attached.forEach(({ device, mostBuffers = Number.POSITIVE_INFINITY }, i) => {
+      if (access[i] === 'none' || this.#live.reachedBy(i) < mostBuffers) return;
+      throw new SystemError(
+        'mprotect',
+        [request.size],
+        'ENOMEM',
+        `Device '${device.name}' reaches ${mostBuffers} buffers already, and has no room for another: without userfaultfd each takes two of the mappings that vm.max_map_count allows its process. Free buffers, use fewer and larger ones, or raise it: sysctl vm.max_map_count`,
+      );
+    });
   }
 
   /** Finds a place and maps it. The picture of the process may be old: it is read again before anything is refused. */

@@ -60,6 +60,12 @@ describe('neighbours:', () => {
     assert.deepEqual(end, { left: 0 });
   });
 
+  test('a device that protects its window has half as many, is refused more with that reason, and works on', async () => {
+    assert.deepEqual(await run('protected'), [
+      { errno: 'ENOMEM', syscall: 'mprotect', named: true, stored: 42, again: true },
+    ]);
+  });
+
   test('at vm.max_map_count, where no mapping can be split, free still frees, and its addresses come back later', async () => {
     const [{ split, ...rest }] = (await run('freeAtLimit')) as [Record<string, unknown>];
     assert.deepEqual(rest, {

@@ -8,6 +8,7 @@
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
 import { DeviceProcess } from '../../engine/device-process.ts';
 import type { MapLogWriter } from '../../engine/map-log.ts';
+import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
 import type { RingQueue } from '../../engine/ring-queue.ts';
 import { type DeviceLost, StateError, SystemError } from '../../errors.ts';
@@ -59,7 +60,9 @@ export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<Pr
     async open(context: DeviceContext): Promise<AttachedDevice<ProcessDevice>> {
       const session = new Sessions(context, checked);
       await session.ring.open();
-      return { device: new ProcessDevice(session, checked), port: session.ring };
+      const device = new ProcessDevice(session, checked);
+      const limit = device.faults === 'trap' ? { mostBuffers: mostProtectedRanges() } : {};
+      return { device, port: session.ring, ...limit };
     },
   };
 }

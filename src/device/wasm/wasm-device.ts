@@ -6,6 +6,7 @@
  */
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
 import { DeviceProcess } from '../../engine/device-process.ts';
+import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
 import type { RingQueue } from '../../engine/ring-queue.ts';
 import type { DeviceLost } from '../../errors.ts';
@@ -60,7 +61,11 @@ export function wasmDevice(options: WasmDeviceOptions = {}): DeviceSpec<WasmDevi
         );
       }
       const { device, ring } = await WasmDevice.open(context, checked);
-      return { device, port: ring };
+      return {
+        device,
+        port: ring,
+        ...(device.faults === 'trap' ? { mostBuffers: mostProtectedRanges() } : {}),
+      };
     },
   };
 }
