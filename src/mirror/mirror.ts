@@ -44,7 +44,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly pageSize = pageSize();
   /** @internal For locks and channels. */
   readonly sync = new MirrorSync(
-    (address) => this.query(address)?.buffer,
+    (address) => {
+      this.#open();
+      return this.#live.at(address);
+    },
     () => this.#share().waits,
   );
   readonly #arena: Arena;

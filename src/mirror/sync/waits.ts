@@ -17,8 +17,10 @@ export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 
 /** A blocked thread looks this often, in milliseconds, whether what it waits for still exists. */
 const SLICE = 100;
-/** Looks at a word before a blocking wait sleeps: some tens of microseconds. */
-const SPIN = 3000;
+/** How long, in milliseconds, a blocking wait looks at the word before it sleeps: about what a wake-up takes. */
+const SPIN = 0.05;
+/** Looks between two looks at the clock. */
+const LOOKS = 200;
 const MOST_WAKES = 2 ** 31 - 1;
 
 /** A word of a live buffer. */
@@ -50,14 +52,16 @@ export class Waits {
 
   /** Blocks while the word holds `expected`. `'ok'` may be spurious. */
   wait({ address, i32, index, check }: Word, expected: number, timeout: number, spin = SPIN): WaitResult {
-    for (let i = 0; i < spin; i++)
-      if (Atomics.load(i32, index) !== expected) return i === 0 ? 'not-equal' : 'ok';
-    const deadline = performance.now() + timeout;
-    for (let slept = false; ; slept = true) {
+    if (Atomics.load(i32, index) !== expected) return 'not-equal';
+    const begun = performance.now();
+    const deadline = begun + timeout;
+    for (const end = begun + Math.min(spin, timeout); performance.now() < end; )
+      for (let i = 0; i < LOOKS; i++) if (Atomics.load(i32, index) !== expected) return 'ok';
+    for (;;) {
       const left = Math.max(0, deadline - performance.now());
       const result = futexSleep(address, expected, Math.min(left, SLICE));
       if (result === 'ok') return 'ok';
-      if (result === 'not-equal') return slept || spin > 0 ? 'ok' : 'not-equal';
+      if (result === 'not-equal') return 'ok';
       if (left <= SLICE) return 'timed-out';
       this.own.refresh?.();
       check();
