@@ -69,7 +69,8 @@ test('two processes share an array in six lines, as the README says, and print w
   for (const file of ['parent.ts', 'child.ts']) writeFileSync(join(folder, file), codeBlock(file));
   const said = runNode('--import', 'tsx', 'parent.ts');
   assert.equal(said.trim(), /console\.log.*\/\/ ([\d.]+),/.exec(codeBlock('parent.ts'))?.[1]);
-  const flags = '--ignoreConfig --noEmit --strict --skipLibCheck --target es2023 --module nodenext --types node';
+  const flags =
+    '--ignoreConfig --noEmit --strict --skipLibCheck --target es2023 --module nodenext --types node';
   runNode(join(root, 'node_modules/typescript/bin/tsc'), ...flags.split(' '), 'parent.ts', 'child.ts');
 });
 

@@ -35,7 +35,7 @@ import { Membership } from './membership.ts';
 import { ProcessThreads } from './process-threads.ts';
 
 /** How long, in milliseconds, a reading of the other processes' mappings serves. */
-const PICTURE_SERVES = 20;
+const PICTURE_SERVES = 2;
 /** How often, in milliseconds, a member that has not answered is looked at. */
 const LOOK_AGAIN = 10;
 
