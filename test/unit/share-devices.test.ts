@@ -51,9 +51,7 @@ const pair = fileURLToPath(new URL('../fixtures/programs/share-pair.mjs', import
 test('a process without any privilege shares with its children', {
   skip: !asNobody && 'needs root, to become another',
 }, () => {
-  const { spawnable, args } = { spawnable: process.execPath, args: ['--input-type=module', '-e', program] };
-  // fork() passes -e on with execArgv.
-  const { stdout, stderr } = spawnSync(spawnable, args, { ...nobody, encoding: 'utf8', cwd: '/' });
+  const { stdout, stderr } = spawnSync(process.execPath, [pair], { ...nobody, encoding: 'utf8', cwd: '/' });
   assert.deepEqual(JSON.parse(stdout || 'null'), [65534, 65534, 7], stderr);
 });
 
