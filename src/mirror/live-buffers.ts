@@ -7,27 +7,28 @@
 import type { NearestBuffer } from '../errors.ts';
 import type { Address } from '../mm/address.ts';
 import { GapTree } from '../mm/gap-tree.ts';
+import type { MappedBuffer } from './mapped-buffer.ts';
 import { type NamedRange, nearestBuffer } from './nearest.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
 /** So many freed buffers are remembered by name. */
 const REMEMBERED = 64;
 
-export class LiveBuffers {
+export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
   readonly #tree: GapTree;
-  readonly #byStart = new Map<Address, SvmBuffer>();
+  readonly #byStart = new Map<Address, Buffer>();
   readonly #freed: NamedRange[] = [];
 
   constructor(limit: Address) {
     this.#tree = new GapTree(0, limit);
   }
 
-  add(buffer: SvmBuffer): void {
+  add(buffer: Buffer): void {
     this.#tree.insert(buffer.address, buffer.end);
     this.#byStart.set(buffer.address, buffer);
   }
 
-  remove(buffer: SvmBuffer): void {
+  remove(buffer: Buffer): void {
     this.#tree.remove(buffer.address, buffer.end);
     this.#byStart.delete(buffer.address);
     this.#freed.push({ name: buffer.name, start: buffer.address, end: buffer.end });
@@ -35,14 +36,14 @@ export class LiveBuffers {
   }
 
   /** The buffer whose bytes hold the address. */
-  at(address: Address): SvmBuffer | undefined {
+  at(address: Address): Buffer | undefined {
     const exact = this.#byStart.get(address);
     if (exact) return exact;
     const range = this.#tree.at(address);
     return range && this.#byStart.get(range.start);
   }
 
-  sorted(): SvmBuffer[] {
+  sorted(): Buffer[] {
     return [...this.#byStart.values()].sort((a, b) => a.address - b.address);
   }
 

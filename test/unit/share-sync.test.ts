@@ -191,6 +191,10 @@ describe('a lock', () => {
       );
       assert.equal(lock.held, false);
       assert.throws(() => new SharedMutex(mirror, buffer.end), { code: 'ERR_OUT_OF_RANGE' });
+      for (const none of [undefined, null, {}, buffer])
+        assert.throws(() => new SharedMutex(none as unknown as Mirror, buffer.address), {
+          code: 'ERR_INVALID_ARG_TYPE',
+        });
       buffer.free();
       assert.throws(() => lock.lock(), { state: 'freed' });
       assert.throws(() => lock.unlock(), { state: 'freed' });
