@@ -169,6 +169,7 @@ describe('a thread of a process that has attached', () => {
            parentPort.postMessage(buffer.address);
            parentPort.postMessage((await late).address);
            parentPort.on('message', () => parentPort.postMessage(buffer.freed));
+           parentPort.postMessage(await mirror.ended);
          });`,
       );
       assert.equal(seen, buffer.address);
@@ -189,8 +190,15 @@ describe('a thread of a process that has attached', () => {
         return answer;
       });
       assert.equal(freed, true);
+      // With the thread that mapped, the others of its process have nothing any more.
+      const ended = await other.run(async ({ attached, kept }) => {
+        const answer = new Promise((resolve) => (kept.worker as Worker).once('message', resolve));
+        await attached.close();
+        return answer;
+      });
+      assert.equal(ended, 'closed');
+      await eventually('both have left', () => mirror.sharers().length === 0);
       await other.run(({ kept }) => (kept.worker as Worker).terminate());
-      await eventually('it is gone', () => mirror.sharers().length === 1);
     }));
 });
 

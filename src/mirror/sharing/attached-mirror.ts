@@ -228,21 +228,28 @@ export class AttachedMirror {
   #catchUp(): void {
     const { control, members, slot: own } = this.#own;
     if (this.#own.ended) return;
-    for (let head = changes(control); ; head = changes(control)) {
-      if (head === this.#head && !this.#incomplete && this.#removing.length === 0) return;
-      this.#incomplete = false;
-      const slots = slotsUsed(control);
-      for (const [slot, entry] of this.#bySlot)
-        if (generationOf(control, slot) !== entry.generation) this.#remove(slot);
-      this.#removing = this.#removing.filter((buffer) => !this.#memory.remove(buffer));
-      for (let slot = 0; slot < slots; slot++) if (!this.#bySlot.has(slot)) this.#add(slot);
-      this.#head = head;
-      if (this.#removing.length === 0) members.set(own, 'APPLIED', head);
-      else this.#retry ??= setTimeout(() => this.#again(), TRY_AGAIN).unref();
+    for (;;) {
+      const head = changes(control);
+      if (head !== this.#head || this.#incomplete || this.#removing.length > 0) this.#apply(head);
+      // The owner rings those that are asleep. It may have rung already for what was found without the bell.
+      if (members.get(own, 'ASLEEP') === 1) break;
       members.set(own, 'ASLEEP', 1);
       if (changes(control) === head) break;
     }
     this.#endIfClosed();
+  }
+
+  #apply(head: number): void {
+    const { control, members, slot: own } = this.#own;
+    this.#incomplete = false;
+    const slots = slotsUsed(control);
+    for (const [slot, entry] of this.#bySlot)
+      if (generationOf(control, slot) !== entry.generation) this.#remove(slot);
+    this.#removing = this.#removing.filter((buffer) => !this.#memory.remove(buffer));
+    for (let slot = 0; slot < slots; slot++) if (!this.#bySlot.has(slot)) this.#add(slot);
+    this.#head = head;
+    if (this.#removing.length === 0) members.set(own, 'APPLIED', head);
+    else this.#retry ??= setTimeout(() => this.#again(), TRY_AGAIN).unref();
   }
 
   /** Once it has joined: before, whoever attaches cleans up. */
@@ -318,6 +325,7 @@ export class AttachedMirror {
     const stuck = buffers.filter((buffer) => !this.#memory.remove(buffer));
     if (stuck.length > 0) return;
     members.set(own, 'JOINED', JOINED.LEAVING);
+    this.#memory.tell();
     this.#leave();
   }
 
