@@ -72,7 +72,7 @@ export class SharedMutex {
       const waited = value | WAITED_FOR;
       if (value !== waited && !this.#take(value, waited)) continue;
       const left = deadline - performance.now();
-      const result = this.#waits.wait(this.#word, waited, Math.min(Math.max(left, 0), LIVENESS), 0);
+      const result = this.#waits.wait(this.#word, waited, Math.min(Math.max(left, 0), LIVENESS), false);
       if (result !== 'timed-out') continue;
       if (this.#bequeath(waited)) return 'owner-died';
       if (left <= LIVENESS) throw new TimeoutError('the lock', timeout);

@@ -17,8 +17,13 @@ export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 
 /** A blocked thread looks this often, in milliseconds, whether what it waits for still exists. */
 const SLICE = 100;
-/** How long, in milliseconds, a blocking wait looks at the word before it sleeps: about what a wake-up takes. */
-const SPIN = 0.05;
+/**
+ * How long, in milliseconds, a blocking wait looks at the word before it sleeps, at most: about what a wake-up takes on
+ * an idle machine. On a busy one looking only takes time from the one that is waited for, and sleepers are woken within
+ * microseconds; so it looks for less whenever that was of no use, and for long again once in a while.
+ */
+const LONGEST_SPIN = 0.05;
+const TRY_LONG = 64;
 /** Looks between two looks at the clock. */
 const LOOKS = 200;
 const MOST_WAKES = 2 ** 31 - 1;
@@ -42,6 +47,8 @@ export class Waits {
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #pending = new Set<Pending>();
+  #spin = LONGEST_SPIN;
+  #waits = 0;
 
   constructor(own: Membership) {
     this.own = own;
@@ -51,12 +58,20 @@ export class Waits {
   }
 
   /** Blocks while the word holds `expected`. `'ok'` may be spurious. */
-  wait({ address, i32, index, check }: Word, expected: number, timeout: number, spin = SPIN): WaitResult {
+  wait({ address, i32, index, check }: Word, expected: number, timeout: number, spins = true): WaitResult {
     if (Atomics.load(i32, index) !== expected) return 'not-equal';
     const begun = performance.now();
     const deadline = begun + timeout;
-    for (const end = begun + Math.min(spin, timeout); performance.now() < end; )
-      for (let i = 0; i < LOOKS; i++) if (Atomics.load(i32, index) !== expected) return 'ok';
+    if (spins) {
+      const spin = ++this.#waits % TRY_LONG === 0 ? LONGEST_SPIN : this.#spin;
+      for (const end = begun + Math.min(spin, timeout); performance.now() < end; )
+        for (let i = 0; i < LOOKS; i++) {
+          if (Atomics.load(i32, index) === expected) continue;
+          this.#spin = Math.min(LONGEST_SPIN, spin * 1.5 + 0.001);
+          return 'ok';
+        }
+      this.#spin = Math.min(this.#spin, spin) / 4;
+    }
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
       const result = futexSleep(address, expected, Math.min(left, SLICE));
