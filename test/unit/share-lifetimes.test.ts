@@ -45,15 +45,17 @@ test('a member that was killed is forgotten, and what it had not acknowledged is
 
 test('after the owner has closed, attached buffers are freed, and everything that waits is told', () =>
   withShared(open, async ({ mirror, child }) => {
-    mirror.alloc(4096, { name: 'one' });
+    const one = mirror.alloc(4096, { name: 'one' });
     const other = await child();
     const waits = other.run(async ({ attached }) => {
       const buffer = attached.buffer('one')!;
-      const settled = await Promise.allSettled([
+      const all = [
         attached.whenBuffer('never'),
         attached.waitAsync(buffer.address, 0),
         new Promise((resolve) => attached.ended.then(resolve)),
-      ]);
+      ];
+      buffer.view(Int32Array)[1] = 1;
+      const settled = await Promise.allSettled(all);
       return [
         buffer.freed,
         attached.state,
@@ -62,8 +64,7 @@ test('after the owner has closed, attached buffers are freed, and everything tha
         ),
       ];
     });
-    await eventually('it is there', () => mirror.sharers().length === 1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually('it waits', () => one.view(Int32Array)[1] === 1);
     await mirror.close();
     assert.deepEqual(await waits, [true, 'closed', 'closed', 'closed', 'closed']);
     assert.deepEqual(arenaMappings('lives', other.pid), []);

@@ -101,7 +101,7 @@ export class Waits {
         woken += meant;
         queueMicrotask(() => this.look());
       } else if (slot !== undefined && this.own.peers.ring(slot)) woken += meant;
-      else Atomics.compareExchange(this.#i32, at / 4, name | WAITER.NOTIFIED, 0);
+      else if (slot === undefined) Atomics.compareExchange(this.#i32, at / 4, name | WAITER.NOTIFIED, 0);
     }
     return woken;
   }
