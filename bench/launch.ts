@@ -5,7 +5,7 @@
  * @module
  */
 import { Worker } from 'node:worker_threads';
-import { openMirror, wasmDevice } from '../dist/index.js';
+import { openMirror, processDevice, wasmDevice } from '../dist/index.js';
 import Piscina from './peers/piscina.ts';
 import { beside, median, type Row, rounded } from './rows.ts';
 
@@ -20,6 +20,17 @@ async function roundTrip(rounds: number, trips: number, once: () => Promise<unkn
     if (round >= 0) times.push(((performance.now() - start) * 1000) / trips);
   }
   return median(times);
+}
+
+/** The same on a device whose kernels are JavaScript. */
+async function processLatency(rounds: number, trips: number): Promise<number> {
+  const mirror = await openMirror({ devices: { proc: processDevice({ cores: 1 }) } });
+  const { proc } = mirror.devices;
+  const program = await proc.load(new TextEncoder().encode('export function nothing() {}'));
+  const kernel = program.kernel('nothing', []);
+  const done = await roundTrip(rounds, trips, () => proc.queue.launch(kernel, { items: 1, args: [] }).done);
+  await mirror.close();
+  return done;
 }
 
 export async function launchLatency(quick: boolean): Promise<Row[]> {
@@ -37,6 +48,7 @@ export async function launchLatency(quick: boolean): Promise<Row[]> {
     await wasm.queue.launch(kernel, { items: 1, args: [] }).done;
   });
   await mirror.close();
+  const process = await processLatency(rounds, trips);
 
   const worker = new Worker(
     "const { parentPort } = require('node:worker_threads'); parentPort.on('message', (m) => parentPort.postMessage(m));",
@@ -72,6 +84,11 @@ export async function launchLatency(quick: boolean): Promise<Row[]> {
     beside(row('empty kernel, await done', done), 'worker postMessage round trip', message),
     beside(row('empty kernel, await done', done), 'piscina task', task),
     beside(row('empty kernel, wait()', wait), 'worker postMessage round trip', message),
+    beside(
+      row('process device: empty kernel, await done', process),
+      'worker postMessage round trip',
+      message,
+    ),
     batched,
   ];
 }

@@ -12,6 +12,7 @@ import pc from 'picocolors';
 import { allocation } from './alloc.ts';
 import { gapSearch } from './gap-search.ts';
 import { handOver } from './hand-over.ts';
+import { heapObjects } from './heap.ts';
 import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
 import { pointerFollowing } from './pointers.ts';
@@ -22,6 +23,7 @@ import { startup } from './startup.ts';
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
   allocation,
+  heap: heapObjects,
   launch: launchLatency,
   kernels: pointerFollowing,
   'hand-over': handOver,

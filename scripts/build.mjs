@@ -25,7 +25,7 @@ try {
       platform: 'node',
       target: 'node20',
       sourcemap: true,
-      external: ['koffi'],
+      external: ['koffi', 'assemblyscript/asc'],
       logLevel: 'warning',
     };
     await build({
@@ -33,7 +33,13 @@ try {
       format: 'esm',
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
-      entryPoints: ['src/index.ts', 'src/mm/index.ts', 'src/layout/index.ts', 'src/device/index.ts'],
+      entryPoints: [
+        'src/index.ts',
+        'src/mm/index.ts',
+        'src/layout/index.ts',
+        'src/device/index.ts',
+        'src/device/process/kernel/index.ts',
+      ],
     });
     // The threads of a device process are CommonJS, one file each: they come up about 10 ms earlier.
     await build({
@@ -46,6 +52,10 @@ try {
         'src/device/wasm/entry-main.ts',
         'src/device/wasm/entry-core.ts',
         'src/device/wasm/entry-pager.ts',
+        'src/device/wasm/entry-compile.ts',
+        'src/device/process/entry-main.ts',
+        'src/device/process/entry-core.ts',
+        'src/device/process/entry-pager.ts',
       ],
     });
     const old = `${made}-old`;

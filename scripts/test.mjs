@@ -1,11 +1,17 @@
 // Runs the tests in test/, all of them or those whose path contains an argument, and exits with the runner's status.
+// With --refuse-userfaultfd they run as in a container whose seccomp profile forbids that call.
 // The runner of Node 20 takes no globs, so the files are found here.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const words = process.argv.slice(2);
+const REFUSE = '--refuse-userfaultfd';
+const words = process.argv.slice(2).filter((word) => word !== REFUSE);
+if (process.argv.includes(REFUSE)) {
+  await import('../test/fixtures/programs/refuse-userfaultfd.mjs');
+  process.env.MIRRORSPACE_REFUSED = 'userfaultfd';
+}
 const files = readdirSync(new URL('../test', import.meta.url), { recursive: true })
   .map((name) => `test/${name}`)
   .filter(

@@ -189,6 +189,23 @@ export class TimeoutError extends MirrorError {
   }
 }
 
+/** A limit that the caller has set does not allow it. */
+export class LimitError extends MirrorError {
+  /** In bytes, as are the others. */
+  readonly limit: number;
+  readonly used: number;
+  readonly requested: number;
+  constructor(what: string, limit: number, used: number, requested: number) {
+    const [most, now, more] = [limit, used, requested].map(formatBytes);
+    super('ERR_MIRROR_LIMIT', `${what} may take ${most} and takes ${now}: no room for ${more}`, {
+      errno: 'ENOMEM',
+    });
+    this.limit = limit;
+    this.used = used;
+    this.requested = requested;
+  }
+}
+
 /** This machine, runtime or device lacks something; the message says what, and how to get it. */
 export class UnsupportedError extends MirrorError {
   readonly missing: string;

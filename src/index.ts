@@ -24,8 +24,14 @@ export type {
   Queue,
   ReservedRegion,
 } from './device/device.ts';
+export type { FaultMode } from './device/option-checks.ts';
 export {
-  type FaultMode,
+  type ProcessDevice,
+  type ProcessDeviceOptions,
+  processDevice,
+} from './device/process/process-device.ts';
+export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
+export {
   type WasmDevice,
   type WasmDeviceOptions,
   wasmDevice,
@@ -33,6 +39,10 @@ export {
 export * from './errors.ts';
 export type { AddressInfo } from './mirror/address-info.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { Heap } from './mirror/heap/heap.ts';
+export type { HeapArena } from './mirror/heap/heap-arena.ts';
+export type { HeapOptions } from './mirror/heap/heap-options.ts';
+export type { HeapClass, HeapStatistics } from './mirror/heap/heap-statistics.ts';
 export type { MappedBuffer, TypedArrayConstructor } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';

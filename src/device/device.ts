@@ -188,6 +188,8 @@ export interface DeviceContext {
   accessTo(address: Address, size: number): 'read' | 'write' | undefined;
   /** The buffer nearest to an address, in words; for faults. */
   nearest(address: Address): NearestBuffer | undefined;
+  /** To be called when the device reserves other regions than when it was opened, as after a reopen. */
+  reserve(regions: readonly ReservedRegion[]): void;
 }
 
 /** A device as the mirror holds it. */

@@ -15,7 +15,8 @@ export {
 export { type CommandHost, type Packet, QueuedCommand } from '../engine/command.ts';
 export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
 export * as controlLayout from '../engine/control-layout.ts';
-export { type CoreKernel, CoreLoop, type CoreProgram, park } from '../engine/core-loop.ts';
+export { enterCall, leaveCall } from '../engine/core-call.ts';
+export { type CoreKernel, CoreLoop, type CoreProgram } from '../engine/core-loop.ts';
 export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
 export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';

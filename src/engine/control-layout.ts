@@ -45,6 +45,14 @@ export const HEADER = {
   /** Why the process has given itself up, a {@link LOST_CAUSE}; and the core whose kernel is to blame. */
   LOST_CAUSE: 53,
   LOST_CORE: 54,
+  /** The host's process and thread, the device's process, and descriptors of the host: for who clears up after a thread that was terminated. */
+  HOST_PROCESS: 64,
+  HOST_THREAD: 65,
+  DEVICE_PROCESS: 66,
+  ARENA_FD: 67,
+  LOG_FD: 68,
+  KICK_FD: 69,
+  PIDFD: 70,
 } as const;
 
 /** Float64 index: bytes that the pager made visible. */
@@ -65,14 +73,17 @@ export const CORE = {
   WILD_PAGES: 7,
   /** Chunks of the current packet that the core has run and not yet counted as finished. */
   UNCOUNTED: 10,
+  /** Counts the core's ways into kernels and programs' starts; core-call.ts. */
+  CALLS: 11,
 } as const;
 
 /** Float64 index within a core's block: the faulting address in the device's window. */
 const CORE_FAULT_ADDRESS_F64 = 4;
 
 /**
- * A core owns itself in IDLE and RUNNING. Whoever changes RUNNING to STOPPING (the pager at a wild fault, the
- * supervisor at an abort) owns it from then on: the core, once back from the kernel, finds the change and parks.
+ * A core owns itself in IDLE, RUNNING and LOADING. Whoever changes RUNNING to STOPPING (the pager at a wild fault, the
+ * supervisor at an abort) owns it from then on: the core, once back from the kernel, finds the change and parks. The supervisor
+ * changes STOPPING back where it was too late, and the core is in the next packet already.
  */
 export const CORE_STATE = {
   IDLE: 0,
@@ -136,7 +147,7 @@ export const PACKET_TYPE = { DISPATCH: 1, BARRIER: 2 } as const;
 export const PACKET_STATUS = { NONE: 0, FAILED: 1, CANCELLED: 2 } as const;
 
 /** How a packet's argument is stored in its 8 bytes. */
-export const ARGUMENT_TAG = { NUMBER: 0, BIGINT: 1 } as const;
+export const ARGUMENT_TAG = { NUMBER: 0, BIGINT: 1, UNSIGNED: 2 } as const;
 
 /** Kernels that every device has, below the numbers of loaded ones. */
 export const BUILTIN_KERNEL = { COPY: 1, FILL: 2 } as const;

@@ -29,6 +29,7 @@ import {
   SLOT_TAGS,
   slotByte,
 } from './control-layout.ts';
+import { enterCall, leaveCall } from './core-call.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
 /** A kernel as a core calls it: the items `[begin, end)`, then the packet's arguments. */
@@ -37,8 +38,8 @@ export type CoreKernel = (begin: number, end: number, ...args: (number | bigint)
 export interface CoreProgram {
   /** The kernel of that number, or undefined where it is not there (a host that is ahead of this core). */
   kernel(id: number): CoreKernel | undefined;
-  /** Called whenever the core has nothing to run: the place to take in new programs. */
-  idle(): void;
+  /** Called whenever the core has nothing to run: the place to take in new programs. `'leave'` ends the loop. */
+  idle(): 'leave' | undefined;
   /** Called before a packet's first chunk on this core, when all that the host did before the launch is visible. */
   enter(): void;
 }
@@ -65,12 +66,12 @@ export class CoreLoop {
     this.#block = coreWord(core);
   }
 
-  /** Never returns. */
-  run(): never {
+  /** Returns only where {@link CoreProgram.idle} says so. */
+  run(): void {
     const { i32, address } = this.#control;
     for (;;) {
       const bell = Atomics.load(i32, HEADER.DOORBELL);
-      this.#program.idle();
+      if (this.#program.idle() === 'leave') return;
       if (this.#serveAll()) continue;
       if (this.#spin(bell)) continue;
       Atomics.add(i32, HEADER.SLEEPERS, 1);
@@ -169,17 +170,15 @@ export class CoreLoop {
     end: number,
     args: (number | bigint)[],
   ): PacketFailure | undefined {
-    const { i32 } = this.#control;
     if (!kernel) return { reason: 'trap', core: this.#core, detail: 'the core does not have this kernel' };
     let failure: PacketFailure | undefined;
-    Atomics.store(i32, this.#block + CORE.STATE, CORE_STATE.RUNNING);
+    enterCall(this.#control, this.#core, CORE_STATE.RUNNING);
     try {
       kernel(begin, end, ...args);
     } catch (error) {
       failure = failureOf(error, this.#core);
     }
-    const was = Atomics.compareExchange(i32, this.#block + CORE.STATE, CORE_STATE.RUNNING, CORE_STATE.IDLE);
-    if (was !== CORE_STATE.RUNNING) park();
+    leaveCall(this.#control, this.#core, CORE_STATE.RUNNING);
     return failure;
   }
 
@@ -187,24 +186,24 @@ export class CoreLoop {
     const args: (number | bigint)[] = [];
     for (let i = 0; i < count; i++) {
       const at = byte + SLOT_ARGUMENTS + i * 8;
-      args.push(
-        this.#control.u8[byte + SLOT_TAGS + i] === ARGUMENT_TAG.BIGINT
-          ? this.#data.getBigInt64(at, true)
-          : this.#data.getFloat64(at, true),
-      );
+      const tag = this.#control.u8[byte + SLOT_TAGS + i];
+      if (tag === ARGUMENT_TAG.BIGINT) args.push(this.#data.getBigInt64(at, true));
+      else if (tag === ARGUMENT_TAG.UNSIGNED) args.push(this.#data.getBigUint64(at, true));
+      else args.push(this.#data.getFloat64(at, true));
     }
     return args;
   }
 }
 
-/** This core has been stopped from outside and belongs to the supervisor: wait for the end, interruptibly. */
-export function park(): never {
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  for (;;) Atomics.wait(never, 0, 0);
-}
-
-/** V8 reports an access that the memory's protection forbids, or beyond 4 GiB, as a trap without an address. */
+/**
+ * V8 reports an access that the memory's protection forbids, or beyond 4 GiB, as a trap without an address. An error with
+ * the code of an address that was refused before the access has it.
+ */
 function failureOf(error: unknown, core: number): PacketFailure {
+  const { code, address } = Object(error) as { code?: unknown; address?: unknown };
+  if (code === 'ERR_MIRROR_ADDRESS' && typeof address === 'number') {
+    return { reason: 'unmapped', core, address };
+  }
   const detail = error instanceof Error ? error.message : String(error);
   return { reason: /^memory access out of bounds/.test(detail) ? 'unmapped' : 'trap', core, detail };
 }

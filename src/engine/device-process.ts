@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { DeviceLost, MirrorError, ProgramError, UnsupportedError } from '../errors.ts';
 import { close } from '../linux/memfd.ts';
 import { eventfd, Poller, pidfdOpen, signalEventfd } from '../linux/process.ts';
+import { CONTROL_NAME, noteOwner } from './abandoned.ts';
 import { CHILD_FD, type DeviceReply, type DeviceRequest, type RemoteError } from './child-protocol.ts';
 import { CONTROL_BYTES, CORE, coreWord, HEADER, LOST_REASON, NO_HAZARD } from './control-layout.ts';
 import { type Runaway, readRunaway } from './loss.ts';
@@ -80,7 +81,7 @@ export class DeviceProcess {
 
   /** Spawns the process and waits until it serves. Throws what it says where it can't. */
   static async start(options: DeviceProcessOptions): Promise<DeviceProcess> {
-    const control = SharedMemory.create('mirrorspace-control', CONTROL_BYTES);
+    const control = SharedMemory.create(CONTROL_NAME, CONTROL_BYTES);
     control.i32[HEADER.QUEUE_COUNT] = 1;
     for (let core = 0; core < options.cores; core++) control.i32[coreWord(core) + CORE.HAZARD] = NO_HAZARD;
     let kick = -1;
@@ -92,6 +93,8 @@ export class DeviceProcess {
       child = spawnDevice(options, control.fd, kick);
       if (child.pid === undefined) throw await notStarted(options.name, child);
       device = new DeviceProcess(options.name, control, child, child.pid, kick);
+      const { arenaFd: arena, log } = options;
+      noteOwner(control, { arena, log: log.fd, kick, pidfd: device.#pidfd, process: child.pid });
     } catch (error) {
       if (child?.pid !== undefined) await discard(child);
       if (kick !== -1) close(kick);
@@ -241,8 +244,8 @@ async function discard(child: ChildProcess): Promise<void> {
   if (child.connected) child.disconnect();
 }
 
-/** Where the built package lies, whether this file runs from source or from there. */
-function distFolder(): string {
+/** Where the built package lies (its entry points of processes and threads), whether this file runs from source or from there. */
+export function distFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve('mirrorspace/package.json')), 'dist');
 }
 

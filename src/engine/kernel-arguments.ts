@@ -99,6 +99,7 @@ function packArgument(
     case 'i64':
       return wide(name, value, -(2n ** 63n), 2n ** 63n - 1n);
     case 'f32':
+      return Math.fround(number(name, value));
     case 'f64':
       return number(name, value);
   }
@@ -124,6 +125,5 @@ function wide(name: string, value: unknown, low: bigint, high: bigint): bigint {
   }
   const exact = BigInt(value);
   if (exact < low || exact > high) throw outOfRange(name, `from ${low} to ${high}`, value);
-  // The packet stores the 64 bits; the sign is the reader's affair.
-  return BigInt.asIntN(64, exact);
+  return exact;
 }

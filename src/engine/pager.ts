@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { existsSync } from 'node:fs';
 import { allocatePages, punchHole } from '../linux/memfd.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, mmap, PROT_READ, PROT_WRITE } from '../linux/mmap.ts';
 import { Poller, readFrom } from '../linux/process.ts';
@@ -56,17 +57,22 @@ export interface PagerOptions {
   lose(reason: string): never;
 }
 
+/** A fault as it was read about, and the number of each core's call just before that. */
+interface Message extends PageFault {
+  readonly calls: readonly number[];
+}
+
 export class Pager {
   readonly #o: PagerOptions;
   readonly #live: LiveRanges;
   readonly #faults: FaultReader;
-  readonly #held = new Map<number, PageFault>();
+  readonly #held = new Map<number, Message>();
   /** The wild pages of each core; HEADER.WILD_PAGES counts them all. */
   readonly #wild = new Map<number, Set<Address>>();
   /** Cores that were loading a program at their wild fault. */
   readonly #loading = new Set<number>();
   /** Faults that were read while another was being answered. */
-  readonly #later: PageFault[] = [];
+  readonly #later: Message[] = [];
   readonly #kickCount = new BigUint64Array(1);
   /** The last fill, which an unmap entry may have overtaken. */
   #filled: Range | undefined;
@@ -85,9 +91,17 @@ export class Pager {
       if (poller.ready(1)) readFrom(this.#o.kick, this.#kickCount);
       this.#catchUp();
       this.#moveStoppedCores();
-      for (const fault of this.#faults.read()) this.#answer(fault);
+      for (const fault of this.#read()) this.#answer(fault);
       while (this.#later.length > 0) this.#answer(this.#later.shift()!);
     }
+  }
+
+  #read(): Message[] {
+    const { control, cores } = this.#o;
+    const calls: number[] = [];
+    for (let core = 0; core < cores; core++)
+      calls.push(Atomics.load(control.i32, coreWord(core) + CORE.CALLS));
+    return this.#faults.read().map((fault) => ({ ...fault, calls }));
   }
 
   #catchUp(): void {
@@ -103,8 +117,8 @@ export class Pager {
     this.#filled = undefined;
   }
 
-  #answer(fault: PageFault): void {
-    const { base, control, pageSize } = this.#o;
+  #answer(fault: Message): void {
+    const { base, pageSize } = this.#o;
     const address = fault.address - base;
     const page = alignDown(address, pageSize);
     this.#catchUp();
@@ -122,7 +136,6 @@ export class Pager {
       this.#filled = range;
       this.#catchUp();
     } else {
-      Atomics.add(control.i32, HEADER.WILD_FAULTS, 1);
       this.#wildFault(fault, page, live ? FAULT_REASON.READ_ONLY : FAULT_REASON.UNMAPPED);
     }
   }
@@ -163,14 +176,22 @@ export class Pager {
     this.#countBytes(bytes);
   }
 
-  #wildFault(fault: PageFault, page: Address, reason: number): void {
-    const { control, base } = this.#o;
+  #wildFault(fault: Message, page: Address, reason: number): void {
+    const { control, base, userfaultfd, pageSize } = this.#o;
     const core = this.#coreOf(fault.thread);
     if (core === -1) {
+      // What a core has left that is no more.
+      if (!existsSync(`/proc/self/task/${fault.thread}`)) return;
       this.#o.lose(`a thread that is no core faulted at 0x${(fault.address - base).toString(16)}`);
     }
     const block = coreWord(core);
     const state = Atomics.load(control.i32, block + CORE.STATE);
+    if (!this.#isCurrent(core, state, fault)) {
+      // Of a call that has ended, after which the buffer was freed. Should the core wait after all, it faults again.
+      wakeRange(userfaultfd, base + page, pageSize);
+      return;
+    }
+    Atomics.add(control.i32, HEADER.WILD_FAULTS, 1);
     if (!this.#wild.has(core)) {
       control.f64[coreFaultAddress(core)] = fault.address - base;
       control.i32[block + CORE.FAULT_ACCESS] = fault.access === 'write' ? 1 : 0;
@@ -188,6 +209,12 @@ export class Pager {
     } else {
       this.#held.set(core, fault);
     }
+  }
+
+  /** The core is in the call that it was in before the fault was read about: so that call's fault it is. */
+  #isCurrent(core: number, state: number, { calls }: Message): boolean {
+    if (state === CORE_STATE.IDLE || state === CORE_STATE.STOPPED) return false;
+    return Atomics.load(this.#o.control.i32, coreWord(core) + CORE.CALLS) === calls[core];
   }
 
   #coreOf(thread: number): number {
@@ -224,7 +251,7 @@ export class Pager {
   /** Reads all pending faults; those at `page` are wild, the others are answered later. */
   #drain(page: Address): void {
     const { base, pageSize } = this.#o;
-    for (let faults = this.#faults.read(); faults.length > 0; faults = this.#faults.read()) {
+    for (let faults = this.#read(); faults.length > 0; faults = this.#read()) {
       for (const fault of faults) {
         if (alignDown(fault.address - base, pageSize) !== page) this.#later.push(fault);
         else this.#answer(fault);
@@ -255,9 +282,12 @@ export class Pager {
   #moveStoppedCores(): void {
     const { control, pageSize, cores } = this.#o;
     for (const [core, fault] of this.#held) {
-      if (Atomics.load(control.i32, coreWord(core) + CORE.STATE) !== CORE_STATE.TERMINATING) continue;
+      const state = Atomics.load(control.i32, coreWord(core) + CORE.STATE);
+      if (state === CORE_STATE.STOPPING || state === CORE_STATE.STOPPED) continue;
       this.#held.delete(core);
-      this.#letGo(core, alignDown(fault.address - this.#o.base, pageSize));
+      // The stop was taken back: the fault is its own.
+      if (state !== CORE_STATE.TERMINATING) this.#later.push(fault);
+      else this.#letGo(core, alignDown(fault.address - this.#o.base, pageSize));
     }
     for (let core = 0; core < cores; core++) {
       if (Atomics.load(control.i32, coreWord(core) + CORE.STATE) !== CORE_STATE.STOPPED) continue;

@@ -27,6 +27,8 @@ import {
 } from './control-layout.ts';
 import { readText, type SharedMemory } from './shared-memory.ts';
 
+const LARGEST_I64 = 2n ** 63n - 1n;
+
 export class Ring {
   readonly number: number;
   readonly #control: SharedMemory;
@@ -160,7 +162,7 @@ export class Ring {
       const value = packet.args[i]!;
       const at = byte + SLOT_ARGUMENTS + i * 8;
       if (typeof value === 'bigint') {
-        u8[byte + SLOT_TAGS + i] = ARGUMENT_TAG.BIGINT;
+        u8[byte + SLOT_TAGS + i] = value > LARGEST_I64 ? ARGUMENT_TAG.UNSIGNED : ARGUMENT_TAG.BIGINT;
         this.#data.setBigInt64(at, value, true);
       } else {
         u8[byte + SLOT_TAGS + i] = ARGUMENT_TAG.NUMBER;

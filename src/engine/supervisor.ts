@@ -11,19 +11,7 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { Completer, claimRest, type PacketFailure } from './completion.ts';
-import {
-  CORE,
-  CORE_STATE,
-  coreWord,
-  HEADER,
-  hazard,
-  NO_HAZARD,
-  PACKET_STATUS,
-  QUEUE,
-  queueWord,
-  SLOT,
-  slotByte,
-} from './control-layout.ts';
+import { CORE, CORE_STATE, coreWord, HEADER, hazard, NO_HAZARD, QUEUE, queueWord } from './control-layout.ts';
 import { blame, wildFailure } from './loss.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
@@ -80,7 +68,8 @@ export class Supervisor {
 
   /**
    * Stops every core that is inside a kernel of that packet, which is marked cancelled already; looks again until the
-   * packet is complete, since a core may have been between its check and its kernel.
+   * packet is complete, since a core may have been between its check and its kernel. One that has gone on to another
+   * packet in between is let go on: a core that is back from its kernel waits for that.
    */
   stopPacket(queue: number, index: number): void {
     const { i32 } = this.#o.control;
@@ -90,7 +79,14 @@ export class Supervisor {
       const block = coreWord(core);
       if (Atomics.load(i32, block + CORE.HAZARD) !== hazard(queue, index)) continue;
       const was = Atomics.compareExchange(i32, block + CORE.STATE, CORE_STATE.RUNNING, CORE_STATE.STOPPING);
-      if (was === CORE_STATE.RUNNING) this.#terminate(core, false, undefined);
+      if (was !== CORE_STATE.RUNNING) continue;
+      if (i32[block + CORE.QUEUE] === queue && i32[block + CORE.INDEX] === index) {
+        this.#terminate(core, false, undefined);
+      } else {
+        Atomics.store(i32, block + CORE.STATE, CORE_STATE.RUNNING);
+        // A fault that it had meanwhile was held for a stop.
+        this.#o.kickPager();
+      }
     }
   }
 
@@ -136,12 +132,6 @@ export class Supervisor {
       const index = i32[block + CORE.INDEX]!;
       if (stop?.failure) this.#completer.fail(queue, index, stop.failure);
       // The other chunks must not run: claim what is left in this core's name.
-      const word = slotByte(queue, index) / 4;
-      if (Atomics.load(i32, word + SLOT.STATUS) === PACKET_STATUS.NONE) {
-        // The core went on to another packet in the instant in which it was stopped for the one before.
-        const detail = 'its core was stopped for another command; launch it again';
-        this.#completer.fail(queue, index, { reason: 'trap', core, detail });
-      }
       const left = claimRest(this.#o.control, queue, index);
       this.#completer.finish(queue, index, left + i32[block + CORE.UNCOUNTED]! + 1);
     }

@@ -11,7 +11,7 @@
 import { invalidType, outOfRange } from '../errors.ts';
 import { type Codec, codecOf, refusal } from './codec.ts';
 import { assign, type Cursor, type CursorClass, cursorClass, failed } from './cursor.ts';
-import { isGone } from './memory.ts';
+import { isGone, type Region } from './memory.ts';
 import { alignof, sizeof } from './rules.ts';
 import type { ClassOf } from './struct-access.ts';
 import { type AnyType, type ArrayType, describeType, type Struct } from './types.ts';
@@ -55,8 +55,7 @@ export function arrayClass(type: ArrayType, classOf: ClassOf): CursorClass {
     complete(cursor) {
       const { $region: region } = cursor;
       const array = cursor as ArrayCursor;
-      // Shorter only where the array does not fit, which `move` is about to find.
-      array.$guard = new DataView(region.view.buffer, region.view.byteOffset, Math.min(length, region.limit));
+      array.$guard = guardOf(region, length);
       if (!codec) array.$part = new (classOf(composed))(region);
     },
   });
@@ -77,6 +76,13 @@ export function arrayClass(type: ArrayType, classOf: ClassOf): CursorClass {
     }
   });
   return made;
+}
+
+/** In memory of several pieces not every byte may be touched: there it is as many bytes of no one's. */
+function guardOf(region: Region, length: number): DataView {
+  if (region.whole) return new DataView(new ArrayBuffer(length));
+  // Shorter only where the array does not fit, which `move` is about to find.
+  return new DataView(region.view.buffer, region.view.byteOffset, Math.min(length, region.limit));
 }
 
 function valueElements(codec: Codec, elements: Elements): ElementAccess {

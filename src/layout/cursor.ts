@@ -6,19 +6,19 @@
  * @module
  */
 import { hex, invalidType, outOfRange } from '../errors.ts';
-import { gone, isGone, type Region } from './memory.ts';
+import { gone, isGone, pieceRegion, type Region } from './memory.ts';
 
 /** What accessors are to each other; users see their fields only. */
 export interface Cursor {
-  readonly $region: Region;
-  readonly $view: DataView;
-  readonly $origin: number;
+  $region: Region;
+  $view: DataView;
+  $origin: number;
   /** The highest offset at which the type still fits; negative where it never does. */
-  readonly $last: number;
+  $last: number;
   /** Bytes from the start of the view. */
   $base: number;
   /** Accessors of fields that have fields, by number; made on first use. */
-  readonly $parts: (Cursor | undefined)[];
+  $parts: (Cursor | undefined)[];
   readonly address: number;
   move(address: number): void;
   toJSON(): object;
@@ -51,12 +51,12 @@ export function cursorClass(shape: Shape): CursorClass {
   const { name, size, align, parts } = shape;
   const mask = align - 1;
   return class implements Cursor {
-    declare readonly $region: Region;
-    declare readonly $view: DataView;
-    declare readonly $origin: number;
-    declare readonly $last: number;
+    declare $region: Region;
+    declare $view: DataView;
+    declare $origin: number;
+    declare $last: number;
     declare $base: number;
-    declare readonly $parts: (Cursor | undefined)[];
+    declare $parts: (Cursor | undefined)[];
 
     constructor(region: Region) {
       this.$region = region;
@@ -78,7 +78,8 @@ export function cursorClass(shape: Shape): CursorClass {
       // a property in floating point once it has seen one there.
       const at = offset >>> 0;
       if (at !== offset || at > this.$last || (address & mask) !== 0) {
-        throw misplaced(this, shape, address);
+        enterPiece(this, shape, address);
+        return;
       }
       this.$base = at;
     }
@@ -94,14 +95,40 @@ export function cursorClass(shape: Shape): CursorClass {
   };
 }
 
-function misplaced(cursor: Cursor, { name, size, align }: Shape, address: unknown): Error {
+/**
+ * Goes to another piece of a memory that has several, or throws. Accessors of parts are made anew: those that somebody
+ * holds stay where they are.
+ */
+function enterPiece(cursor: Cursor, shape: Shape, address: unknown): void {
+  const { whole } = cursor.$region;
+  const region = whole && typeof address === 'number' ? pieceRegion(whole, address) : undefined;
+  if (!region) throw misplaced(cursor, shape, address);
+  const offset = (address as number) - region.origin;
+  const at = offset >>> 0;
+  if (at !== offset || at > region.limit - shape.size || (address as number) % shape.align !== 0) {
+    throw misplaced(cursor, shape, address, region);
+  }
+  cursor.$region = region;
+  cursor.$view = region.view;
+  cursor.$origin = region.origin;
+  cursor.$last = region.limit - shape.size;
+  cursor.$base = at;
+  if (shape.parts > 0) cursor.$parts = new Array<Cursor | undefined>(shape.parts).fill(undefined);
+  shape.complete?.(cursor);
+}
+
+function misplaced(
+  cursor: Cursor,
+  { name, size, align }: Shape,
+  address: unknown,
+  { origin, limit, whole }: Region = cursor.$region,
+): Error {
   const what = `address of ${name}`;
   if (typeof address !== 'number') return invalidType(what, 'a number', address);
-  const { origin, limit } = cursor.$region;
   if (Number.isSafeInteger(address) && address % align !== 0) {
     return outOfRange(what, `a multiple of ${align} bytes`, address);
   }
-  const range = `[${hex(origin)}, ${hex(origin + limit)})`;
+  const range = `${whole ? 'piece ' : ''}[${hex(origin)}, ${hex(origin + limit)})`;
   const null_ = address === 0 ? ' (it is null)' : '';
   return outOfRange(what, `where its ${size} bytes lie in the memory ${range}${null_}`, address);
 }

@@ -7,6 +7,7 @@
  */
 import { invalidType, outOfRange } from '../errors.ts';
 import { locate } from './access.ts';
+import type { LayoutMemory, PiecedMemory } from './memory.ts';
 import {
   type ArrayType,
   type Bits,
@@ -90,7 +91,7 @@ export function array<T extends Type, const N extends number>(element: T, length
     kind: 'array',
     element,
     length,
-    in: (memory) => locate(type, memory),
+    in: (memory: LayoutMemory | PiecedMemory): never => locate(type, memory) as never,
   });
   return type;
 }

@@ -24,7 +24,7 @@ export {
   u32,
   u64,
 } from './fields.ts';
-export type { LayoutMemory } from './memory.ts';
+export type { AllocatingMemory, FreeingMemory, LayoutMemory, PiecedMemory } from './memory.ts';
 export { toOpenCL } from './opencl.ts';
 export { alignof, offsetof, sizeof } from './rules.ts';
 export { struct, union } from './struct.ts';
@@ -32,6 +32,8 @@ export type {
   Accessor,
   ArrayType,
   Bits,
+  Creating,
+  Destroying,
   Elements,
   Fields,
   Located,

@@ -17,9 +17,28 @@ export interface LayoutMemory {
   readonly bytes: Uint8Array;
 }
 
+/** Memory in several pieces, such as a heap's: accessors move from one to another. */
+export interface PiecedMemory {
+  /** The piece that holds an address; undefined where none does. May throw once all of it is gone. */
+  memoryAt(address: number): LayoutMemory | undefined;
+}
+
+/** Memory that gives out parts of itself, such as an arena. */
+export interface AllocatingMemory extends PiecedMemory {
+  /** The address of `size` zeroed bytes, aligned to `align`. */
+  alloc(size: number, align?: number): number;
+}
+
+/** Memory that takes back what it has given out, such as a heap. */
+export interface FreeingMemory extends AllocatingMemory {
+  free(address: number): void;
+}
+
 /** A memory as accessors use it. */
 export interface Region {
   readonly memory: LayoutMemory;
+  /** What it is a piece of. */
+  readonly whole: PiecedMemory | undefined;
   readonly origin: number;
   readonly limit: number;
   readonly bytes: Uint8Array;
@@ -29,12 +48,34 @@ export interface Region {
 const LARGEST = 2 ** 32;
 
 /** The region of a memory: `last` where the bytes are still the same, or a new one. */
-export function regionOf(memory: LayoutMemory, last?: Region): Region {
+export function regionOf(memory: LayoutMemory, last?: Region, whole?: PiecedMemory): Region {
   const bytes = last ? bytesOf(memory) : checkedBytes(memory);
   if (last && sameBytes(last.bytes, bytes)) return last;
   const limit = Math.min(memory.size, bytes.byteLength);
   const view = new DataView(bytes.buffer, bytes.byteOffset, limit);
-  return { memory, origin: memory.address, limit, bytes, view };
+  return { memory, whole, origin: memory.address, limit, bytes, view };
+}
+
+export function isPieced(memory: unknown): memory is PiecedMemory {
+  return typeof (memory as Partial<PiecedMemory> | null)?.memoryAt === 'function';
+}
+
+/** The regions of pieces, kept as long as the pieces are: of each memory that they are pieces of, one. */
+const regions = new WeakMap<PiecedMemory, WeakMap<LayoutMemory, Region>>();
+
+/** The region that holds an address; undefined where no piece does. */
+export function pieceRegion(whole: PiecedMemory, address: number): Region | undefined {
+  const piece = whole.memoryAt(address);
+  if (!piece) return undefined;
+  let known = regions.get(whole);
+  if (!known) {
+    known = new WeakMap();
+    regions.set(whole, known);
+  }
+  const last = known.get(piece);
+  const region = regionOf(piece, last, whole);
+  if (region !== last) known.set(piece, region);
+  return region;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -7,6 +7,7 @@
  */
 import { invalidType, outOfRange } from '../errors.ts';
 import { locate } from './access.ts';
+import type { LayoutMemory, PiecedMemory } from './memory.ts';
 import { checkName } from './names.ts';
 import { isType, register, type Struct } from './types.ts';
 
@@ -45,7 +46,7 @@ function compose<N extends string, F extends object>(
     kind,
     name,
     fields: Object.freeze(Object.defineProperties({}, given)) as F,
-    in: (memory) => locate(type, memory),
+    in: (memory: LayoutMemory | PiecedMemory): never => locate(type, memory) as never,
   });
   return type;
 }

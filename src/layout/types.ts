@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { LayoutMemory } from './memory.ts';
+import type { AllocatingMemory, FreeingMemory, LayoutMemory, PiecedMemory } from './memory.ts';
 
 declare const valueBrand: unique symbol;
 
@@ -53,8 +53,10 @@ export interface ArrayType<T = unknown, N extends number = number> extends Type<
   readonly kind: 'array';
   readonly element: T;
   readonly length: N;
-  /** Accessors for arrays in this memory. */
-  in(memory: LayoutMemory): Located<Elements<ValueOf<T>>>;
+  /** Accessors for arrays in this memory; in a heap or an arena, new arrays too. */
+  in(memory: FreeingMemory): Creating<Elements<ValueOf<T>>> & Destroying<Elements<ValueOf<T>>>;
+  in(memory: AllocatingMemory): Creating<Elements<ValueOf<T>>>;
+  in(memory: LayoutMemory | PiecedMemory): Located<Elements<ValueOf<T>>>;
 }
 
 /** A struct or a union. `F` is the object of its fields. */
@@ -62,8 +64,10 @@ export interface Struct<N extends string = string, F extends object = object> ex
   readonly kind: 'struct' | 'union';
   readonly name: N;
   readonly fields: Readonly<F>;
-  /** Accessors for structures in this memory. */
-  in(memory: LayoutMemory): Located<Fields<F>>;
+  /** Accessors for structures in this memory; in a heap or an arena, new structures too. */
+  in(memory: FreeingMemory): Creating<Fields<F>> & Destroying<Fields<F>>;
+  in(memory: AllocatingMemory): Creating<Fields<F>>;
+  in(memory: LayoutMemory | PiecedMemory): Located<Fields<F>>;
 }
 
 /** What every accessor has beside its fields. */
@@ -97,12 +101,24 @@ export interface Elements<V> extends Place, Iterable<V> {
 
 /** A type in a memory. */
 export interface Located<V> {
-  readonly memory: LayoutMemory;
+  readonly memory: LayoutMemory | PiecedMemory;
   /**
    * A new accessor at an absolute address. RangeError where the structure would not lie in the memory, or is not
    * aligned; StateError where the memory has been freed.
    */
   at(address: number): V;
+}
+
+/** A type in a memory that gives out parts of itself. */
+export interface Creating<V> extends Located<V> {
+  /** An accessor at a new structure, zeroed. Throws as the memory's `alloc` does. */
+  create(): V;
+}
+
+/** A type in a memory that takes back what it has given out. */
+export interface Destroying<V> {
+  /** Frees the structure at an address, or where an accessor stands. Throws as the memory's `free` does. */
+  destroy(object: number | V): void;
 }
 
 /** Any type, for code that asks what it is. */

@@ -21,12 +21,14 @@ const PR_SET_NAME = 15;
 export const SIGKILL = 9;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
+const WNOHANG = 1;
 export const POLLIN = 1;
 
 const cPrctl = libcFunction('int prctl(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t)');
 const cPrctlText = libcFunction('int prctl(int, const char *, uintptr_t, uintptr_t, uintptr_t)');
 const cPoll = libcFunction('int poll(void *, uint64_t, int)');
 const cEventfd = libcFunction('int eventfd(unsigned int, int)');
+const cWaitpid = libcFunction('int waitpid(int, void *, int)');
 const cWrite = libcFunction('int64_t write(int, void *, size_t)');
 const cRead = libcFunction('int64_t read(int, void *, size_t)');
 
@@ -43,6 +45,11 @@ export function setThreadName(name: string): void {
 /** The kernel's id of the calling thread. */
 export function threadId(): number {
   return systemCall(systemCallNumber('gettid'), 0, 0, 0, 0, 0, 0);
+}
+
+/** Takes a child that has ended off the list of processes, where nobody else does; false where it is none or lives. */
+export function reap(pid: number): boolean {
+  return cWaitpid(pid, null, WNOHANG) === pid;
 }
 
 /** A descriptor for a process, which polls readable once it has ended. Safe against reuse of the pid. */

@@ -13,7 +13,13 @@ import type { LiveBuffers } from './live-buffers.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
 /** The context of the device with that number among the mirror's devices. */
-export function deviceContext(name: string, index: number, arena: Arena, live: LiveBuffers): DeviceContext {
+export function deviceContext(
+  name: string,
+  index: number,
+  arena: Arena,
+  live: LiveBuffers,
+  reserve: DeviceContext['reserve'],
+): DeviceContext {
   const page = pageSize();
   const accessOf = (buffer: SvmBuffer): Access => buffer.access[index] ?? 'none';
   return {
@@ -36,5 +42,6 @@ export function deviceContext(name: string, index: number, arena: Arena, live: L
       return access === 'none' ? undefined : access;
     },
     nearest: (address) => live.nearest(address),
+    reserve,
   };
 }

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { AttachedDevice, Device } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
 import { PlacementError, StateError, SystemError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
@@ -22,6 +22,8 @@ import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory, detach } from './buffer-memory.ts';
 import { FreedRanges } from './freed-ranges.ts';
+import { Heap } from './heap/heap.ts';
+import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import type { ShareHandle } from './sharing/handle.ts';
@@ -132,6 +134,13 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.#space.plan(request);
   }
 
+  /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
+  heap(options?: HeapOptions): Heap {
+    const checked = checkHeapOptions(options);
+    this.plan(this.pageSize, checked.buffers);
+    return new Heap(this, checked.name ?? `heap-${this.#nextName++}`, checked);
+  }
+
   /** What is known of an address; undefined where no live buffer holds it. */
   query(address: Address): AddressInfo | undefined {
     this.#open();
@@ -190,6 +199,11 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal A device reserves other regions from now on. */
+  reserve(device: string, regions: readonly ReservedRegion[]): void {
+    this.#space.setReserved(device, regions);
   }
 
   async #shutDown(): Promise<void> {

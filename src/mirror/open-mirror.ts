@@ -5,6 +5,7 @@
  * @module
  */
 import type { AttachedDevice, Device, DeviceSpec } from '../device/device.ts';
+import { clearAbandoned } from '../engine/abandoned.ts';
 import { Arena, FULL_ARENA_SIZE } from '../engine/arena.ts';
 import { formatBytes, invalidType, outOfRange } from '../errors.ts';
 import { deviceContext } from './device-context.ts';
@@ -34,6 +35,7 @@ export async function openMirror<const Specs extends DeviceSpecs>(
 ): Promise<Mirror<DevicesOf<Specs>>> {
   const { entries, name } = checkOptions(options);
   checkPlatform();
+  clearAbandoned();
   const arena = new Arena(name);
   if (arena.size < FULL_ARENA_SIZE) {
     process.emitWarning(
@@ -43,13 +45,17 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   }
   const live = new LiveBuffers(arena.size);
   // Async, so that a device which throws at once does not keep the others from being closed.
-  const opening = entries.map(async ([device, spec], i) => spec.open(deviceContext(device, i, arena, live)));
+  let mirror: Mirror<DevicesOf<Specs>> | undefined;
+  const opening = entries.map(async ([device, spec], i) =>
+    spec.open(deviceContext(device, i, arena, live, (regions) => mirror?.reserve(device, regions))),
+  );
   const results = await Promise.allSettled(opening);
   const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   try {
     if (failed) throw failed.reason;
-    return new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+    mirror = new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+    return mirror;
   } catch (error) {
     await closeAll(attached);
     arena.close();

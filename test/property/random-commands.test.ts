@@ -8,7 +8,8 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Runs, startOf } from '../fixtures/model-runs.ts';
 
-const full = process.env.MIRRORSPACE_STRESS === 'full' ? 20 : 1;
+/** The long run is of thousands of sequences, shorter ones. */
+const [many, length] = process.env.MIRRORSPACE_STRESS === 'full' ? [20, 80] : [1, 200];
 const start = startOf(process.env.MIRRORSPACE_SEED);
 const lasting = new Runs(3);
 const closing = new Runs(0);
@@ -18,7 +19,7 @@ after(async () => {
 });
 
 test(`a mirror does what its model says, whatever is asked of it (seed ${start.seed})`, async () => {
-  await lasting.lasting(start, 70 * full, 200);
+  await lasting.lasting(start, 70 * many, length);
   // The sequences do reach what they are for.
   if (start.path !== undefined) return;
   const { commands, launches, refusals, faults, aborts, kills } = lasting.tally;
@@ -27,11 +28,11 @@ test(`a mirror does what its model says, whatever is asked of it (seed ${start.s
 });
 
 test(`so does one that may be closed at any moment (seed ${start.seed})`, async () => {
-  await closing.closing(start, 20 * full, 60);
+  await closing.closing(start, 20 * many, 60);
   assert.ok(start.path !== undefined || closing.tally.commands > 300, JSON.stringify(closing.tally));
 });
 
 test(`so does one whose device catches wild accesses by traps (seed ${start.seed})`, async () => {
-  await trapping.lasting(start, 12 * full, 200);
+  await trapping.lasting(start, 12 * many, length);
   assert.ok(start.path !== undefined || trapping.tally.commands > 500, JSON.stringify(trapping.tally));
 });

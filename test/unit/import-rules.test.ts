@@ -34,6 +34,8 @@ function readSource(path: string): SourceFile {
   const imports: Import[] = [];
   const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
     if (!specifier) return;
+    // The one that imports what its users give it.
+    if (path === 'device/process/core-programs.ts' && specifier.getText() === 'url') return;
     assert.ok(ts.isStringLiteralLike(specifier), `${path} imports what only running it tells`);
     const { text: name } = specifier;
     const target = name.startsWith('.') ? normalize(join(path, '..', name)) : name;
@@ -47,7 +49,7 @@ function readSource(path: string): SourceFile {
     else if (ts.isCallExpression(node) && loads(node.expression)) add(node.arguments[0], false);
     ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
   return { path, text, header: /^\/\*\*.*?\*\//s.exec(text)?.[0] ?? '', imports };
 }
 
@@ -81,7 +83,7 @@ const rules: Record<string, readonly string[]> = {
   ffi: ['errors.ts', 'node:', 'koffi'],
   linux: ['ffi/', 'mm/', 'errors.ts', 'node:'],
   engine: [...INTERFACE, 'linux/', 'ffi/', 'mm/', 'errors.ts', 'observe/', 'node:'],
-  device: ['engine/', 'linux/', 'ffi/', 'mm/', 'errors.ts', 'observe/', 'node:'],
+  device: ['engine/', 'linux/', 'ffi/', 'mm/', 'errors.ts', 'observe/', 'node:', 'assemblyscript/asc'],
   mirror: [
     ...INTERFACE,
     'placement/',
@@ -152,12 +154,19 @@ describe('by the rules of the folders', () => {
     assert.deepEqual([...new Set(naming)], ['ffi']);
   });
 
-  test('koffi is the only package that anything imports, and the only dependency', () => {
-    const packages = files.flatMap(({ imports }) => imports.map(({ target }) => target));
-    const foreign = packages.filter((target) => !target.endsWith('.ts') && !target.startsWith('node:'));
-    assert.deepEqual([...new Set(foreign)], ['koffi']);
-    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  test('koffi is the only dependency; the optional compiler is known to the thread that runs it', () => {
+    const foreign = files.flatMap(({ path, imports }) =>
+      imports
+        .filter(({ target }) => !target.endsWith('.ts') && !target.startsWith('node:'))
+        .map(({ target }) => `${partOf(path) === 'ffi' ? 'ffi' : path} -> ${target}`),
+    );
+    assert.deepEqual([...new Set(foreign)].sort(), [
+      'device/wasm/entry-compile.ts -> assemblyscript/asc',
+      'ffi -> koffi',
+    ]);
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     assert.deepEqual(Object.keys(dependencies), ['koffi']);
+    assert.deepEqual(Object.keys(peerDependencies), ['assemblyscript']);
   });
 
   test('a device is known to its own folder and to src/index.ts, and to nothing else', () => {
@@ -170,7 +179,7 @@ describe('by the rules of the folders', () => {
       [],
     );
     const wasm = byPath.get('index.ts')!.imports.filter(({ target }) => target.startsWith('device/wasm/'));
-    assert.equal(wasm.length, 1);
+    assert.ok(wasm.length >= 1);
   });
 
   test('only the wasm device and src/index.ts speak of wasm in their code', () => {

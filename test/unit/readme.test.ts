@@ -74,6 +74,13 @@ test('two processes share an array in six lines, as the README says, and print w
   runNode(join(root, 'node_modules/typescript/bin/tsc'), ...flags.split(' '), 'parent.ts', 'child.ts');
 });
 
+test('the example on the process device prints what the README says', () => {
+  writeFileSync(join(folder, 'kernels.js'), codeBlock('kernels.js'));
+  writeFileSync(join(folder, 'process.ts'), codeBlock('process.ts'));
+  const printed = /It prints `(523776 [a-z ]+)`/.exec(readme)?.[1];
+  assert.equal(runNode('--import', 'tsx', 'process.ts').trim(), printed);
+});
+
 test('the example is one of 15 lines', () => {
   const lines = codeBlock('example.ts').split('\n').slice(1);
   const code = lines.filter((line) => line.trim() !== '');
@@ -82,10 +89,11 @@ test('the example is one of 15 lines', () => {
 
 test('the example is well typed against the built declarations', () => {
   writeFileSync(join(folder, 'typed.ts'), program());
+  writeFileSync(join(folder, 'typed-process.ts'), codeBlock('process.ts'));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const flags =
     '--ignoreConfig --noEmit --strict --skipLibCheck --target es2023 --module nodenext --types node';
-  runNode(tsc, ...flags.split(' '), 'typed.ts');
+  runNode(tsc, ...flags.split(' '), 'typed.ts', 'typed-process.ts');
 });
 
 test('every npm command of the documents is there', () => {
@@ -110,6 +118,7 @@ test('every file that the documents link to is there', () => {
     'docs/errors.md',
     'docs/limits.md',
     'docs/sharing.md',
+    'docs/process-device.md',
   ];
   for (const file of documents) {
     const text = readFileSync(join(root, file), 'utf8');

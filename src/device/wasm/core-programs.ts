@@ -4,30 +4,21 @@
  *
  * @module
  */
-
-import { BUILTIN_KERNEL } from '../../engine/control-layout.ts';
 import type { CoreKernel } from '../../engine/core-loop.ts';
+import { transferKernels } from '../../engine/transfer-kernels.ts';
 import type { CoreModule } from './child-messages.ts';
 import { coreRegions } from './regions.ts';
 
 export class CorePrograms {
   readonly #memory: WebAssembly.Memory;
   readonly #core: number;
-  readonly #kernels: (CoreKernel | undefined)[] = [];
+  readonly #kernels: (CoreKernel | undefined)[];
 
   constructor(memory: WebAssembly.Memory, core: number) {
     this.#memory = memory;
     this.#core = core;
     const bytes = new Uint8Array(memory.buffer);
-    this.#kernels[BUILTIN_KERNEL.COPY] = (begin, end, target, source) => {
-      bytes.copyWithin(Number(target) + begin, Number(source) + begin, Number(source) + end);
-    };
-    this.#kernels[BUILTIN_KERNEL.FILL] = (begin, end, target, length, ...words) => {
-      fill(
-        bytes.subarray(Number(target) + begin, Number(target) + end),
-        patternOf(Number(length), words as bigint[]),
-      );
-    };
+    this.#kernels = transferKernels((address, length) => bytes.subarray(address, address + length));
   }
 
   kernel(id: number): CoreKernel | undefined {
@@ -70,21 +61,5 @@ export class CorePrograms {
     let text = '';
     for (let i = 0; i < length; i++) text += String.fromCharCode(data.getUint16(at + 2 * i, true));
     return text;
-  }
-}
-
-function patternOf(length: number, words: bigint[]): Uint8Array {
-  return new Uint8Array(new BigInt64Array(words).buffer, 0, length);
-}
-
-/** Repeats the pattern over `target`, whose length is a multiple of its own. */
-function fill(target: Uint8Array, pattern: Uint8Array): void {
-  if (pattern.length === 1) {
-    target.fill(pattern[0]!);
-    return;
-  }
-  target.set(pattern);
-  for (let done = pattern.length; done < target.length; done *= 2) {
-    target.copyWithin(done, 0, Math.min(done, target.length - done));
   }
 }

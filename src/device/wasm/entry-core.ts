@@ -6,15 +6,17 @@
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES, CORE, CORE_STATE, coreWord } from '../../engine/control-layout.ts';
-import { CoreLoop, park } from '../../engine/core-loop.ts';
+import { enterCall, leaveCall } from '../../engine/core-call.ts';
+import { CoreLoop } from '../../engine/core-loop.ts';
+import { firstMessage } from '../../engine/first-message.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { ProtectedWindow } from '../../engine/protected-window.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
+import type { CoreReport } from '../../engine/thread-messages.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName, threadId } from '../../linux/process.ts';
-import type { CoreData, CoreModule, CoreReport } from './child-messages.ts';
+import type { CoreData, CoreModule } from './child-messages.ts';
 import { CorePrograms } from './core-programs.ts';
-import { firstMessage } from './first-message.ts';
 
 void firstMessage<CoreData>().then(serve);
 
@@ -45,14 +47,13 @@ function serve(data: CoreData): void {
   /** A start function may fault like a kernel: the core is LOADING meanwhile, and may not come back. */
   function take(program: CoreModule): string | undefined {
     let error: string | undefined;
-    Atomics.store(control.i32, block + CORE.STATE, CORE_STATE.LOADING);
+    enterCall(control, core, CORE_STATE.LOADING);
     try {
       programs.take(program);
     } catch (cause) {
       error = cause instanceof Error ? cause.message : String(cause);
     }
-    const was = Atomics.compareExchange(control.i32, block + CORE.STATE, CORE_STATE.LOADING, CORE_STATE.IDLE);
-    if (was !== CORE_STATE.LOADING) park();
+    leaveCall(control, core, CORE_STATE.LOADING);
     return error;
   }
 
@@ -74,7 +75,11 @@ function serve(data: CoreData): void {
       for (let next = receiveMessageOnPort(mail); next; next = receiveMessageOnPort(mail)) {
         const program = next.message as CoreModule;
         const error = take(program);
-        report({ type: 'loaded', id: program.id, ...(error === undefined ? {} : { error }) });
+        report({
+          type: 'loaded',
+          id: program.id,
+          ...(error === undefined ? {} : { failure: { message: error } }),
+        });
       }
     },
   }).run();

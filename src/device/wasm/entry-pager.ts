@@ -7,15 +7,16 @@
 import { parentPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { CONTROL_BYTES } from '../../engine/control-layout.ts';
+import { firstMessage } from '../../engine/first-message.ts';
 import { blame, lose } from '../../engine/loss.ts';
 import { MapLogReader } from '../../engine/map-log.ts';
 import { Pager } from '../../engine/pager.ts';
 import { ProtectedWindow, runStandIn } from '../../engine/protected-window.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
+import type { PagerReport } from '../../engine/thread-messages.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName } from '../../linux/process.ts';
-import type { PagerData, PagerReport } from './child-messages.ts';
-import { firstMessage } from './first-message.ts';
+import type { PagerData } from './child-messages.ts';
 import { ownRanges } from './regions.ts';
 import { restorePage, WINDOW_BYTES } from './window.ts';
 

@@ -4,9 +4,7 @@
  *
  * @module
  */
-
-/** How wild accesses are caught: `auto` is userfaultfd where it is to be had, else traps. */
-export type FaultMode = 'auto' | 'userfaultfd' | 'trap';
+import type { FaultMode } from '../option-checks.ts';
 
 /** What a device process is started with. */
 export interface DeviceInit {

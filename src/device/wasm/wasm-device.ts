@@ -22,13 +22,14 @@ import type {
   Program,
   ReservedRegion,
 } from '../device.ts';
+import type { FaultMode } from '../option-checks.ts';
 import { checkRequirements, detachData, inspectModule } from './binary/index.ts';
-import type { DeviceInit, FaultMode, LoadRequest } from './host-messages.ts';
+import type { DeviceInit, LoadRequest } from './host-messages.ts';
 import { aboutOwn, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
 import { type CheckedOptions, checkOptions, type WasmDeviceOptions } from './wasm-options.ts';
 import { readSource, WasmProgram } from './wasm-program.ts';
 
-export type { FaultMode, WasmDeviceOptions };
+export type { WasmDeviceOptions };
 
 /** Every launch is [begin, end) of 32-bit integers. */
 const MOST_ITEMS = 2 ** 32 - 1;

@@ -15,7 +15,7 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
   }
   class Module {
-    private readonly module;
+    constructor(bytes: Uint8Array);
     static imports(module: Module): { module: string; name: string; kind: string }[];
   }
   type ImportValue = Memory | ((...args: number[]) => unknown);
@@ -24,5 +24,6 @@ declare namespace WebAssembly {
     constructor(module: Module, imports: Imports);
     readonly exports: Record<string, unknown>;
   }
+  function validate(bytes: Uint8Array): boolean;
   function compile(bytes: Uint8Array): Promise<Module>;
 }

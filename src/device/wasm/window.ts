@@ -7,11 +7,11 @@
  */
 
 import { fstatSync } from 'node:fs';
+import { mapArena, restoreArena } from '../../engine/arena-window.ts';
 import { UnsupportedError } from '../../errors.ts';
 import { addressOf } from '../../ffi/library.ts';
 import {
   MADV_DONTDUMP,
-  MADV_DONTNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_NORESERVE,
@@ -19,22 +19,11 @@ import {
   MAP_SHARED,
   madvise,
   mmap,
-  mprotect,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
 } from '../../linux/mmap.ts';
-import {
-  openUserfaultfd,
-  registerRange,
-  UFFD_FEATURE_EXACT_ADDRESS,
-  UFFD_FEATURE_MINOR_SHMEM,
-  UFFD_FEATURE_THREAD_ID,
-  UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
-  UFFDIO_REGISTER_MODE_MINOR,
-  UFFDIO_REGISTER_MODE_MISSING,
-  UFFDIO_REGISTER_MODE_WP,
-} from '../../linux/userfaultfd.ts';
+import { registerRange, UFFDIO_REGISTER_MODE_MISSING } from '../../linux/userfaultfd.ts';
 import { type Address, GiB, type Range } from '../../mm/address.ts';
 import { OWN_END, WASM_WINDOW } from './regions.ts';
 
@@ -60,11 +49,7 @@ export function baseOf(memory: WebAssembly.Memory): Address {
   return addressOf(new Uint8Array(memory.buffer));
 }
 
-/**
- * Puts a page of the window back that a private one stood in for. Between the mapping and its registration another core
- * must not get hold of a page for good: so the page is read-only meanwhile where buffers may lie there (`live`), and
- * what was mapped by then is taken away again; otherwise it is inaccessible.
- */
+/** Puts a page of the window back that a private one stood in for; see {@link restoreArena}. */
 export function restorePage(
   base: Address,
   start: Address,
@@ -78,9 +63,7 @@ export function restorePage(
     mapWindow(base, start, end, arena, userfaultfd);
     return;
   }
-  mapArena(base, start, end, arena, userfaultfd, live ? PROT_READ : PROT_NONE);
-  madvise(base + start, end - start, MADV_DONTNEED);
-  mprotect(base + start, end - start, PROT_READ | PROT_WRITE);
+  restoreArena(base, start, end, live, arena, userfaultfd);
 }
 
 /** Maps and registers a part of the window as it is to be. MAP_FIXED: the window is this process's own memory. */
@@ -101,21 +84,6 @@ export function mapWindow(
   if (backed < end) mapOwn(base, backed, end, userfaultfd);
 }
 
-function mapArena(
-  base: Address,
-  start: Address,
-  end: Address,
-  arena: number,
-  userfaultfd: number,
-  prot = PROT_READ | PROT_WRITE,
-): void {
-  const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
-  mmap(base + start, end - start, prot, flags, arena, start);
-  madvise(base + start, end - start, MADV_DONTDUMP);
-  const mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
-  registerRange(userfaultfd, base + start, end - start, mode);
-}
-
 function mapOwn(base: Address, start: Address, end: Address, userfaultfd: number): void {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -130,16 +98,6 @@ export function mapProtectedWindow(base: Address, arena: number, own: readonly R
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
     mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0);
   }
-}
-
-/** The descriptor on which the whole window's faults arrive. Throws UnsupportedError where it is refused. */
-export function openWindowFaults(): number {
-  return openUserfaultfd(
-    UFFD_FEATURE_THREAD_ID |
-      UFFD_FEATURE_EXACT_ADDRESS |
-      UFFD_FEATURE_MINOR_SHMEM |
-      UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
-  );
 }
 
 export { WINDOW_BYTES };

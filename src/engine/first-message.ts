@@ -4,7 +4,7 @@
  * @module
  */
 import { parentPort } from 'node:worker_threads';
-import { threadId } from '../../linux/process.ts';
+import { threadId } from '../linux/process.ts';
 
 /** Waits for the first message, after having loaded what the thread needs to make system calls. */
 export function firstMessage<T>(): Promise<T> {

@@ -1,0 +1,260 @@
+/**
+ * The process device: kernels are functions of a JavaScript module, run by the cores of a process of their own in which
+ * mirrored memory lies at the same addresses as here. What that process has for itself is reserved; what it has free in
+ * its window it claims when it starts, so that nothing of its own can ever come to lie where a buffer may.
+ *
+ * @module
+ */
+import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
+import { DeviceProcess } from '../../engine/device-process.ts';
+import type { MapLogWriter } from '../../engine/map-log.ts';
+import { RingDevice } from '../../engine/ring-device.ts';
+import type { RingQueue } from '../../engine/ring-queue.ts';
+import { type DeviceLost, StateError, SystemError } from '../../errors.ts';
+import type { Range } from '../../mm/address.ts';
+import { type Capabilities, SVM } from '../capabilities.ts';
+import type {
+  AttachedDevice,
+  Device,
+  DeviceContext,
+  DeviceCounters,
+  DeviceSpec,
+  Program,
+  ReservedRegion,
+} from '../device.ts';
+import type { FaultMode } from '../option-checks.ts';
+import { covers } from './claims.ts';
+import type { DeviceInit, DeviceReady, LoadRequest, ModuleExports } from './host-messages.ts';
+import {
+  type CheckedOptions,
+  checkOptions,
+  PROCESS_WINDOW,
+  type ProcessDeviceOptions,
+} from './process-options.ts';
+import { ProcessProgram, sourceUrl } from './process-program.ts';
+
+export type { ProcessDeviceOptions };
+
+/** How many processes a reopen tries: each has its own mappings at other addresses, perhaps where buffers lie. */
+const MOST_PROCESSES = 16;
+
+const CAPABILITIES: Capabilities =
+  SVM.SINGLE_ADDRESS_SPACE |
+  SVM.CONTEXT_ACCESS |
+  SVM.HOST_READ |
+  SVM.HOST_WRITE |
+  SVM.HOST_MAP |
+  SVM.DEVICE_READ |
+  SVM.DEVICE_WRITE |
+  SVM.DEVICE_ATOMIC_ACCESS |
+  SVM.CONCURRENT_ACCESS |
+  SVM.CONCURRENT_ATOMIC_ACCESS |
+  SVM.INDIRECT_ACCESS;
+
+/** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
+export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<ProcessDevice> {
+  const checked = checkOptions(options);
+  return {
+    kind: 'process',
+    async open(context: DeviceContext): Promise<AttachedDevice<ProcessDevice>> {
+      const session = new Sessions(context, checked);
+      await session.ring.open();
+      return { device: new ProcessDevice(session, checked), port: session.ring };
+    },
+  };
+}
+
+let warned = false;
+
+/** Says once per process that a wild access costs the device, and why. */
+function warnOfTraps(device: string, refused: string): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(
+    `Device '${device}' is lost at an access outside of buffers: ${refused}`,
+    'MirrorspaceWarning',
+  );
+}
+
+/** A program that is loaded, by its URL. */
+interface LoadedProgram {
+  readonly request: LoadRequest;
+  readonly program: Program;
+}
+
+/** The lives of the device's process: how each is started, and what it has for itself. */
+class Sessions {
+  readonly ring: RingDevice;
+  readonly programs: LoadedProgram[] = [];
+  reserved: readonly ReservedRegion[] = [];
+  mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
+  readonly #context: DeviceContext;
+  readonly #options: CheckedOptions;
+
+  constructor(context: DeviceContext, options: CheckedOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.ring = new RingDevice({
+      context,
+      cores: options.cores,
+      pointerLimit: PROCESS_WINDOW.end,
+      maxItems: Number.MAX_SAFE_INTEGER,
+      aboutOwn: (address) => this.#aboutOwn(address),
+      start: (log) => this.#start(log),
+    });
+  }
+
+  /** Starts processes until one has free what is live. */
+  async #start(log: MapLogWriter): Promise<DeviceProcess> {
+    for (let attempt = 1; ; attempt++) {
+      const started = await this.#spawn(log);
+      try {
+        const ready = started.ready as DeviceReady;
+        const taken = this.#context.live().find((range) => !covers(ready.claims, range));
+        if (!taken) {
+          this.#adopt(ready);
+          await started.request({ type: 'begin' });
+          for (const { request } of this.programs) await started.request({ ...request });
+          return started;
+        }
+        if (attempt === MOST_PROCESSES) throw inTheWay(this.#context, taken);
+      } catch (error) {
+        await started.close();
+        throw error;
+      }
+      await started.close();
+    }
+  }
+
+  #spawn(log: MapLogWriter): Promise<DeviceProcess> {
+    const { cores, faults, window, execArgv } = this.#options;
+    const { arena, name } = this.#context;
+    const init: DeviceInit = {
+      cores,
+      faults,
+      logSegments: log.segments,
+      window: { start: window.start, end: Math.min(window.end, arena.size) },
+    };
+    return DeviceProcess.start({
+      name,
+      entry: 'device/process/entry-main.cjs',
+      execArgv,
+      arenaFd: arena.fd,
+      log,
+      cores,
+      init: { ...init },
+    });
+  }
+
+  #adopt({ faults, refused, reserved }: DeviceReady): void {
+    this.mode = faults;
+    this.reserved = [...reserved, ...this.#options.reserved];
+    this.#context.reserve(this.reserved);
+    if (refused !== undefined) warnOfTraps(this.#context.name, refused);
+  }
+
+  #aboutOwn(address: number): string | undefined {
+    const region = this.reserved.find(({ start, end }) => address >= start && address < end);
+    return region && `the device has that for itself: ${region.name}`;
+  }
+}
+
+function inTheWay({ name, nearest }: DeviceContext, { start, end }: Range): SystemError {
+  const { name: buffer } = nearest(start) ?? { name: 'a buffer' };
+  return new SystemError(
+    'mmap',
+    [start, end - start],
+    'EEXIST',
+    `Each of ${MOST_PROCESSES} new processes of device '${name}' has something of its own where \`${buffer}\` lies; free it, or try again`,
+  );
+}
+
+export class ProcessDevice implements Device {
+  readonly kind = 'process';
+  readonly name: string;
+  readonly window: Range;
+  readonly capabilities = CAPABILITIES;
+  /** Worker threads that run kernels. */
+  readonly cores: number;
+  readonly #sessions: Sessions;
+  readonly #ring: RingDevice;
+  /** Loads run one after another, so that each sees what the one before has numbered. */
+  #loads: Promise<unknown> = Promise.resolve();
+  #nextKernel = FIRST_LOADED_KERNEL;
+  #nextProgram = 1;
+
+  /** @internal Use {@link processDevice}. */
+  constructor(sessions: Sessions, options: CheckedOptions) {
+    this.#sessions = sessions;
+    this.#ring = sessions.ring;
+    this.name = sessions.ring.name;
+    this.cores = options.cores;
+    this.window = options.window;
+  }
+
+  /** What its process has for itself in its window, and what the options add; other regions after a reopen. */
+  get reserved(): readonly ReservedRegion[] {
+    return this.#sessions.reserved;
+  }
+
+  get queue(): RingQueue {
+    return this.#ring.queue;
+  }
+
+  /** The device's process, or that of its last life. */
+  get pid(): number {
+    return this.#ring.pid;
+  }
+
+  /** How accesses outside live buffers are caught. */
+  get faults(): Exclude<FaultMode, 'auto'> {
+    return this.#sessions.mode;
+  }
+
+  get lost(): Promise<DeviceLost> {
+    return this.#ring.lost;
+  }
+
+  createQueue(): RingQueue {
+    return this.#ring.createQueue();
+  }
+
+  counters(): DeviceCounters {
+    return this.#ring.counters();
+  }
+
+  /**
+   * Loads an ES module: every core imports it. Its kernels are its exported functions, called as
+   * `name(begin, end, ...args)`. From a file: or data: URL, or source text as bytes, which can import nothing by package
+   * name. Loading the same URL again gives the same program. Throws ProgramError where there is no such file, where it
+   * does not parse, throws while it is imported, or exports no kernel.
+   */
+  async load(source: URL | Uint8Array | ArrayBuffer): Promise<Program> {
+    const url = await sourceUrl(source);
+    const loaded = this.#loads.then(() => this.#load(url));
+    this.#loads = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async #load(url: string): Promise<Program> {
+    if (this.#ring.closed) throw new StateError('closed', `device '${this.name}' is closed`);
+    const known = this.#sessions.programs.find(({ request }) => request.url === url);
+    if (known) return known.program;
+    const first = this.#nextKernel;
+    const request: LoadRequest = { type: 'load', program: this.#nextProgram++, url, first };
+    const exports = (await this.#ring.request({ ...request })) as ModuleExports;
+    this.#nextKernel += exports.kernels.length;
+    const program = new ProcessProgram(this.#ring, exports, first);
+    const expected = program.kernels;
+    this.#sessions.programs.push({ request: { ...request, expected }, program });
+    return program;
+  }
+
+  reopen(): Promise<void> {
+    return this.#ring.reopen();
+  }
+
+  close(): Promise<void> {
+    return this.#ring.close();
+  }
+}

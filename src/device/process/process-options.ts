@@ -1,0 +1,70 @@
+/**
+ * The options of a process device, and their check at the door. Pure.
+ *
+ * @module
+ */
+import { MAX_CORES } from '../../engine/control-layout.ts';
+import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
+import { KiB, type Range } from '../../mm/address.ts';
+import type { ReservedRegion } from '../device.ts';
+import { checkCores, checkFaults, checkReserved, checkWindow, type FaultMode } from '../option-checks.ts';
+
+/** All of user space, less the first 64 KiB, so that null pointers fault. */
+export const PROCESS_WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
+
+export interface ProcessDeviceOptions {
+  /** Worker threads that run kernels, 1 to 16; 2 by default. */
+  readonly cores?: number;
+  /**
+   * Narrows the window `[64 KiB, 2^47)` in which buffers may lie: `[2 ** 36, 2 ** 37]` is a 36-bit device with a fixed
+   * base. The process claims all of it that it has free, so a narrow window needs few addresses.
+   */
+  readonly window?: readonly [low: number, high: number];
+  /** More regions that no buffer may lie in, as a device's firmware would have them. */
+  readonly reserved?: readonly ReservedRegion[];
+  /**
+   * How accesses outside live buffers are caught. `'userfaultfd'`: by page faults, with the address; only that launch
+   * fails. `'trap'`: those pages are inaccessible, and an access there ends the process: the device is lost. `'auto'`
+   * (default): userfaultfd, or where that is refused, `'trap'` and a warning that says why.
+   */
+  readonly faults?: FaultMode;
+  /** Whether memory that no buffer holds can be reached: `'off'`, so far. */
+  readonly system?: 'off';
+  /** Flags for the device's Node, such as `--max-old-space-size=4096`; none of the host's are inherited. */
+  readonly execArgv?: readonly string[];
+}
+
+export interface CheckedOptions {
+  readonly cores: number;
+  readonly window: Range;
+  readonly reserved: readonly ReservedRegion[];
+  readonly faults: FaultMode;
+  readonly execArgv: readonly string[];
+}
+
+export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
+  const { start, end } = PROCESS_WINDOW;
+  const { cores = 2, window = [start, end], reserved = [], faults = 'auto', execArgv = [] } = options;
+  checkSystem(options.system ?? 'off');
+  checkCores(cores, MAX_CORES);
+  if (!Array.isArray(execArgv) || execArgv.some((flag) => typeof flag !== 'string'))
+    throw invalidType('execArgv', 'an array of strings', execArgv);
+  return {
+    cores,
+    window: checkWindow(window, PROCESS_WINDOW),
+    reserved: checkReserved(reserved),
+    faults: checkFaults(faults),
+    execArgv: [...execArgv],
+  };
+}
+
+function checkSystem(system: unknown): void {
+  if (system === 'off') return;
+  if (typeof system !== 'string') throw invalidType('system', "'off'", system);
+  if (system !== 'read' && system !== 'all') throw outOfRange('system', "'off'", system);
+  throw new UnsupportedError(
+    'system SVM',
+    `system: '${system}' does not exist yet: the device reaches buffers only ('off', the default). Allocate what kernels are to reach with mirror.alloc`,
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * What a worker thread leaves to its process when it is terminated with a mirror open: no JavaScript of it runs any
+ * more, its device has died with it, but descriptors and mappings belong to the process. Each device's control memory
+ * says whose they are; the next thread that opens a mirror clears up after those that are gone.
+ *
+ * @module
+ */
+import { existsSync, fstatSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { close } from '../linux/memfd.ts';
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  mmap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+} from '../linux/mmap.ts';
+import { Poller, readMaps, reap, threadId } from '../linux/process.ts';
+import { parseMaps } from '../mm/parse-maps.ts';
+import { HEADER } from './control-layout.ts';
+import type { SharedMemory } from './shared-memory.ts';
+
+/** The name of the control memory's file, by which it is found among the descriptors. */
+export const CONTROL_NAME = 'mirrorspace-control';
+
+/** How long, in milliseconds, a device may take to die of its thread's end: the kernel kills it. */
+const DYING = 200;
+
+const CONTROL_LINK = new RegExp(`^/memfd:${CONTROL_NAME}\\b`);
+
+/** The descriptors of a device that only its thread would close, and its process. */
+export interface OwnedDescriptors {
+  readonly arena: number;
+  readonly log: number;
+  readonly kick: number;
+  readonly pidfd: number;
+  readonly process: number;
+}
+
+/** Notes in a device's control memory that this thread owns it. */
+export function noteOwner({ i32 }: SharedMemory, owned: OwnedDescriptors): void {
+  i32[HEADER.DEVICE_PROCESS] = owned.process;
+  i32[HEADER.ARENA_FD] = owned.arena;
+  i32[HEADER.LOG_FD] = owned.log;
+  i32[HEADER.KICK_FD] = owned.kick;
+  i32[HEADER.PIDFD] = owned.pidfd;
+  i32[HEADER.HOST_PROCESS] = process.pid;
+  Atomics.store(i32, HEADER.HOST_THREAD, threadId());
+}
+
+/** Clears up after threads that are gone; gives how many devices they had left. */
+export function clearAbandoned(): number {
+  const links = ownDescriptors();
+  const isOurs = (fd: number, pattern: RegExp): boolean => pattern.test(links.get(fd) ?? '');
+  const abandoned = [...links.keys()]
+    .filter((fd) => isOurs(fd, CONTROL_LINK))
+    .flatMap((fd) => readAbandoned(fd) ?? [])
+    // A device that is still on its way out could not be reaped: another mirror's turn then.
+    .filter(({ pidfd }) => isOurs(pidfd, /pidfd/) && new Poller([pidfd]).wait(DYING) > 0);
+  const arenas = new Set<number>();
+  const files = new Set<number>();
+  for (const { control, arena, log } of abandoned) {
+    if (isOurs(arena, /^\/memfd:mirrorspace-/)) arenas.add(arena);
+    if (isOurs(log, /^\/memfd:mirrorspace-maps/)) files.add(log);
+    files.add(control);
+  }
+  for (const arena of arenas) {
+    coverMappings(inodeOf(arena));
+    close(arena);
+  }
+  for (const file of files) {
+    for (const { start, end } of mappingsOf(inodeOf(file))) munmap(start, end - start);
+    close(file);
+  }
+  for (const { kick, pidfd, process } of abandoned) {
+    if (isOurs(kick, /eventfd/)) close(kick);
+    reap(process);
+    close(pidfd);
+  }
+  return abandoned.length;
+}
+
+/** The note in a control memory whose thread is gone. */
+function readAbandoned(control: number): (OwnedDescriptors & { control: number }) | undefined {
+  const words = new Int32Array(HEADER.PIDFD + 1);
+  if (readSync(control, words, 0, words.byteLength, 0) !== words.byteLength) return undefined;
+  const thread = words[HEADER.HOST_THREAD]!;
+  if (words[HEADER.HOST_PROCESS] !== process.pid || thread === 0) return undefined;
+  if (existsSync(`/proc/self/task/${thread}`)) return undefined;
+  return {
+    control,
+    arena: words[HEADER.ARENA_FD]!,
+    log: words[HEADER.LOG_FD]!,
+    kick: words[HEADER.KICK_FD]!,
+    pidfd: words[HEADER.PIDFD]!,
+    process: words[HEADER.DEVICE_PROCESS]!,
+  };
+}
+
+/**
+ * Puts zero pages over an arena's mappings: a view that the thread had transferred elsewhere may still be in use. The
+ * addresses stay taken, the memory is free.
+ */
+function coverMappings(inode: string): void {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  for (const { start, end } of mappingsOf(inode))
+    mmap(start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0);
+}
+
+function mappingsOf(inode: string): { start: number; end: number }[] {
+  return parseMaps(readMaps('self')).vmas.filter(
+    (vma) => vma.inode === inode && vma.name.startsWith('/memfd:mirrorspace-'),
+  );
+}
+
+const inodeOf = (fd: number): string => String(fstatSync(fd).ino);
+
+function ownDescriptors(): Map<number, string> {
+  const links = new Map<number, string>();
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      links.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
+    } catch {
+      // Closed meanwhile, as the one that listed the folder.
+    }
+  }
+  return links;
+}

@@ -1,0 +1,322 @@
+/**
+ * The core of a heap: objects of one size class side by side in a span, a bit for each that is free, and a list of the
+ * spans of a class that have one. Allocating takes the lowest free object of the first such span, which keeps what is
+ * in use together; freeing sets a bit. It works on words in abstract memory and asks nobody: where it comes from is
+ * the heap's business. Pure.
+ *
+ * @module
+ */
+import { hex, invalidType, outOfRange, StateError } from '../../errors.ts';
+import type { Address } from '../../mm/address.ts';
+import { AddressMap } from './address-map.ts';
+import { COUNTS, SIZES, SPAN } from './size-classes.ts';
+import {
+  ARENA,
+  BITMAP,
+  BITMAP_WORDS,
+  COUNT,
+  FREE,
+  HINT,
+  INVERSE,
+  inverseOf,
+  KIND,
+  LARGE,
+  NEXT,
+  PIECE,
+  PREVIOUS,
+  RECORD,
+  SIZE,
+  SpanRecords,
+  USED,
+  WORD,
+} from './span-records.ts';
+
+/** The lists are by class, and one of free spans. */
+const FREE_LIST = SIZES.length;
+
+/** What is at an address that is an object's. */
+export interface Found {
+  readonly span: number;
+  /** Bytes that the object takes. */
+  readonly size: number;
+}
+
+export class SpanTable {
+  readonly #records = new SpanRecords();
+  readonly #name: string;
+  readonly #map = new AddressMap();
+  /** Spans with a free object, by class, then free spans: the first of each list. */
+  readonly #first = new Int32Array(SIZES.length + 1);
+  readonly #largeSizes = new Map<number, number>();
+
+  /** `name` is the heap's, for messages. */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  // The constants of the next two functions are spelt out, with types that keep them true: a bundler makes variables of
+  // a module's constants, which V8 loads anew each time. That was a fifth of the time.
+
+  /** A zeroed object of a class; 0 where no span has one and none is free. */
+  alloc(cls: number): Address {
+    const used = 0 satisfies typeof USED;
+    const hint = 4 satisfies typeof HINT;
+    const bitmap = 16 satisfies typeof BITMAP;
+    const span = this.#first[cls]! || this.#format(cls);
+    if (span === 0) return 0;
+    const { words, memory, base } = this.#records;
+    const record = span * (144 satisfies typeof RECORD);
+    let at = words[record + hint]!;
+    let bits = words[record + bitmap + at]!;
+    while (bits === 0) bits = words[record + bitmap + ++at]!;
+    words[record + bitmap + at] = bits & (bits - 1);
+    words[record + hint] = at;
+    const count = words[record + used]! + 1;
+    words[record + used] = count;
+    if (count === words[record + (1 satisfies typeof COUNT)]) this.#unlink(span, cls);
+    const size = words[record + (2 satisfies typeof SIZE)]!;
+    const offset = Math.imul((at << 5) + 31 - Math.clz32(bits & -bits), size);
+    clear(memory[span]!, words[record + (7 satisfies typeof WORD)]! + (offset >>> 3), size >>> 3);
+    return base[span]! + offset;
+  }
+
+  /**
+   * Takes an object back. Throws for what is none, before anything changes. For a large object gives its span, which
+   * the caller then removes together with its memory; otherwise 0.
+   */
+  free(address: Address): number {
+    const used = 0 satisfies typeof USED;
+    const hint = 4 satisfies typeof HINT;
+    if (typeof address !== 'number') return this.find(address).span;
+    const span = this.#map.get(address);
+    const { words } = this.#records;
+    const record = span * (144 satisfies typeof RECORD);
+    // Spans are aligned to their size.
+    const offset = address & 0xffff;
+    const slot = Math.imul(offset >>> 4, words[record + (3 satisfies typeof INVERSE)]!) >>> 20;
+    const word = slot >>> 5;
+    const at = record + (16 satisfies typeof BITMAP) + word;
+    const bits = words[at]!;
+    const most = words[record + (1 satisfies typeof COUNT)]!;
+    const exact = Math.imul(slot, words[record + (2 satisfies typeof SIZE)]!) === offset;
+    // Where the span is of no class it has a count of 0.
+    if (!exact || slot >= most || ((bits >>> slot) & 1) !== 0) return this.find(address).span;
+    words[at] = bits | (1 << slot);
+    if (word < words[record + hint]!) words[record + hint] = word;
+    const count = words[record + used]! - 1;
+    words[record + used] = count;
+    if (count + 1 === most) this.#link(span, words[record + (8 satisfies typeof KIND)]!);
+    // The only span of its class stays: one object that comes and goes costs nothing.
+    const next = words[record + (5 satisfies typeof NEXT)]!;
+    if (count === 0 && (next | words[record + (6 satisfies typeof PREVIOUS)]!) !== 0) this.#release(span);
+    return 0;
+  }
+
+  /** The object at an address. Throws as {@link SpanTable.free} does. */
+  find(address: Address): Found {
+    if (typeof address !== 'number') throw invalidType('address', 'a number: what alloc returned', address);
+    const span = this.#map.get(address);
+    const start = this.#records.base[span]!;
+    if (this.kindOf(span) === LARGE && start === address) return { span, size: this.largeSize(span) };
+    const size = this.#records.words[span * RECORD + SIZE]!;
+    const slot = this.#liveSlot(span, address);
+    if (slot < 0 || start + slot * size !== address) this.#refuse(address, span);
+    return { span, size };
+  }
+
+  /** The span that an address lies in, or 0. */
+  spanAt(address: Address): number {
+    return typeof address === 'number' ? this.#map.get(address) : 0;
+  }
+
+  /** A size class, `FREE`, `ARENA`, `LARGE` or `NONE`. */
+  kindOf(span: number): number {
+    return this.#records.words[span * RECORD + KIND]!;
+  }
+
+  pieceOf(span: number): number {
+    return this.#records.words[span * RECORD + PIECE]!;
+  }
+
+  /** Live objects of a span of a size class. */
+  usedOf(span: number): number {
+    return this.#records.words[span * RECORD + USED]!;
+  }
+
+  /** Ids from 1 to this one are spans, or were. */
+  get lastSpan(): number {
+    return this.#records.last;
+  }
+
+  /** Bytes of a large object, by its span. */
+  largeSize(span: number): number {
+    return this.#largeSizes.get(span)!;
+  }
+
+  /** Where a span lies: its address, and its first word in its memory. */
+  placeOf(span: number): { base: Address; memory: Float64Array; word: number } {
+    const { base, memory, words } = this.#records;
+    return { base: base[span]!, memory: memory[span]!, word: words[span * RECORD + WORD]! };
+  }
+
+  /** Adds free spans: all of `[base, base + size)`, whose bytes are `memory`. Gives their ids. */
+  addChunk(base: Address, size: number, piece: number, memory: Float64Array): Int32Array {
+    const ids = new Int32Array(size / SPAN);
+    // From the end, so that the first span comes first in the list.
+    for (let i = ids.length - 1; i >= 0; i--) {
+      const start = base + i * SPAN;
+      const id = this.#records.add(FREE, start, piece, memory, (i * SPAN) / 8);
+      this.#map.set(start, start + SPAN, id);
+      this.#link(id, FREE_LIST);
+      ids[i] = id;
+    }
+    return ids;
+  }
+
+  /** Takes a chunk away, if all its spans are free. */
+  removeChunk(ids: Int32Array): boolean {
+    if (!ids.every((id) => this.kindOf(id) === FREE)) return false;
+    for (const id of ids) {
+      this.#unlink(id, FREE_LIST);
+      this.#forget(id, SPAN);
+    }
+    return true;
+  }
+
+  /** Empty spans that are kept for their class become free. */
+  settle(): void {
+    for (let cls = 0; cls < SIZES.length; cls++) {
+      for (let span = this.#first[cls]!, next = 0; span !== 0; span = next) {
+        next = this.#records.words[span * RECORD + NEXT]!;
+        if (this.usedOf(span) === 0) this.#release(span);
+      }
+    }
+  }
+
+  /** An object with memory of its own. */
+  addLarge(base: Address, size: number, piece: number): number {
+    const id = this.#records.add(LARGE, base, piece, undefined, 0);
+    this.#map.set(base, base + size, id);
+    this.#largeSizes.set(id, size);
+    return id;
+  }
+
+  removeLarge(id: number): void {
+    this.#forget(id, this.largeSize(id));
+    this.#largeSizes.delete(id);
+  }
+
+  /** A span for an arena; 0 where none is free. Its bytes are what they were. */
+  takeSpan(): number {
+    const span = this.#first[FREE_LIST]!;
+    if (span === 0) return 0;
+    this.#unlink(span, FREE_LIST);
+    this.#records.words[span * RECORD + KIND] = ARENA;
+    return span;
+  }
+
+  /** Takes a span of an arena back. */
+  giveSpan(span: number): void {
+    this.#records.words[span * RECORD + KIND] = FREE;
+    this.#link(span, FREE_LIST);
+  }
+
+  /** A free span for a class; 0 where none is free. */
+  #format(cls: number): number {
+    const span = this.#first[FREE_LIST]!;
+    if (span === 0) return 0;
+    const { words } = this.#records;
+    this.#unlink(span, FREE_LIST);
+    const record = span * RECORD;
+    const count = COUNTS[cls]!;
+    words[record + USED] = 0;
+    words[record + COUNT] = count;
+    words[record + SIZE] = SIZES[cls]!;
+    words[record + INVERSE] = inverseOf(SIZES[cls]!);
+    words[record + HINT] = 0;
+    words[record + KIND] = cls;
+    const bitmap = record + BITMAP;
+    words.fill(0, bitmap, bitmap + BITMAP_WORDS);
+    words.fill(-1, bitmap, bitmap + (count >>> 5));
+    if (count % 32 !== 0) words[bitmap + (count >>> 5)] = (1 << (count % 32)) - 1;
+    this.#link(span, cls);
+    return span;
+  }
+
+  /** A span of a class becomes free. */
+  #release(span: number): void {
+    const { words } = this.#records;
+    const record = span * RECORD;
+    this.#unlink(span, words[record + KIND]!);
+    words[record + KIND] = FREE;
+    words[record + COUNT] = 0;
+    this.#link(span, FREE_LIST);
+  }
+
+  #forget(id: number, size: number): void {
+    const base = this.#records.base[id]!;
+    this.#map.set(base, base + size, 0);
+    this.#records.remove(id);
+  }
+
+  #link(span: number, list: number): void {
+    const { words } = this.#records;
+    const first = this.#first[list]!;
+    words[span * RECORD + NEXT] = first;
+    words[span * RECORD + PREVIOUS] = 0;
+    if (first !== 0) words[first * RECORD + PREVIOUS] = span;
+    this.#first[list] = span;
+  }
+
+  #unlink(span: number, list: number): void {
+    const { words } = this.#records;
+    const before = words[span * RECORD + PREVIOUS]!;
+    const after = words[span * RECORD + NEXT]!;
+    if (after !== 0) words[after * RECORD + PREVIOUS] = before;
+    if (before !== 0) words[before * RECORD + NEXT] = after;
+    else this.#first[list] = after;
+    words[span * RECORD + NEXT] = 0;
+    words[span * RECORD + PREVIOUS] = 0;
+  }
+
+  /** The object, by its number in a span of a class, that an address lies in; -1 where there is none alive. */
+  #liveSlot(span: number, address: Address): number {
+    const { words, base } = this.#records;
+    const record = span * RECORD;
+    if (words[record + KIND]! >= SIZES.length) return -1;
+    const slot = Math.floor((address - base[span]!) / words[record + SIZE]!);
+    if (slot >= words[record + COUNT]!) return -1;
+    return (words[record + BITMAP + (slot >>> 5)]! & (1 << slot)) === 0 ? slot : -1;
+  }
+
+  /** Says what is wrong with the address of an object. */
+  #refuse(address: Address, span: number): never {
+    const name = `heap '${this.#name}'`;
+    const kind = this.kindOf(span);
+    const start = this.#records.base[span]!;
+    const inside = (object: Address) =>
+      outOfRange(
+        'address',
+        `the start of an object: this is ${address - object} bytes into the one at ${hex(object)}`,
+        address,
+      );
+    if (kind === ARENA) {
+      const expected =
+        "no address of an arena, whose objects are freed together by the arena's reset or close";
+      throw outOfRange('address', expected, address);
+    }
+    if (kind === LARGE && address < start + this.largeSize(span)) throw inside(start);
+    if (kind > FREE) throw outOfRange('address', `one that ${name} gave out`, address);
+    const slot = this.#liveSlot(span, address);
+    if (slot >= 0) throw inside(start + slot * this.#records.words[span * RECORD + SIZE]!);
+    const what = `nothing is allocated at ${hex(address)} in ${name}: it was freed, or never given out`;
+    throw new StateError('freed', what);
+  }
+}
+
+/** Zeroes words of 8 bytes. */
+export function clear(memory: Float64Array, from: number, count: number): void {
+  // Of fewer words a loop is faster than `fill`.
+  if (count > 32) memory.fill(0, from, from + count);
+  else for (let i = from; i < from + count; i++) memory[i] = 0;
+}
