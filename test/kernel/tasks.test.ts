@@ -26,8 +26,8 @@ test('a task is alive until it has ended, by its number and the time at which it
 });
 
 test('a zombie has ended', async () => {
-  // A shell that never waits for its child, which ends at once.
-  const shell = spawn('sh', ['-c', 'true & echo $!; exec sleep 100'], {
+  // A shell becomes another program, which never waits for the child, before that ends.
+  const shell = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 100'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [text] = (await once(shell.stdout, 'data')) as [Buffer];
