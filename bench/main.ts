@@ -17,6 +17,7 @@ import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
+import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
@@ -27,6 +28,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   kernels: pointerFollowing,
   'hand-over': handOver,
   layout: layoutAccess,
+  sharing,
   start: startup,
 };
 

@@ -2,7 +2,7 @@
 // bundled (with shared chunks), since a device process starts anew each time and every module costs it a file.
 // Everything is made beside dist/ and put in its place at the end, so that a failed build leaves the old one.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -60,6 +60,8 @@ try {
     });
     const old = `${made}-old`;
     if (existsSync(`${root}dist`)) renameSync(`${root}dist`, old);
+    // A folder made by mkdtemp is its maker's alone.
+    chmodSync(made, 0o755);
     renameSync(made, `${root}dist`);
     rmSync(old, { recursive: true, force: true });
   }

@@ -16,7 +16,7 @@ export {
 export { type CommandHost, type Packet, QueuedCommand } from '../engine/command.ts';
 export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
 export * as controlLayout from '../engine/control-layout.ts';
-export { enterCall, leaveCall } from '../engine/core-call.ts';
+export { enterCall, type Inside, leaveCall } from '../engine/core-call.ts';
 export { type CoreKernel, CoreLoop, type CoreProgram } from '../engine/core-loop.ts';
 export { type DeviceHandlers, DeviceMain, type DeviceMainOptions, serveHost } from '../engine/device-main.ts';
 export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';

@@ -13,7 +13,8 @@ import type { SharedMemory } from './shared-memory.ts';
 /** How long, in milliseconds, a core waits before it looks again whether it is to be stopped after all. */
 const LOOK_AGAIN = 1;
 
-type Inside = typeof CORE_STATE.RUNNING | typeof CORE_STATE.LOADING;
+/** The states of a core that is inside. */
+export type Inside = typeof CORE_STATE.RUNNING | typeof CORE_STATE.LOADING;
 
 /** From here on faults and stops are meant for this call. */
 export function enterCall({ i32 }: SharedMemory, core: number, state: Inside): void {

@@ -6,6 +6,7 @@
  * @module
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { SystemError } from '../errors.ts';
 import { libcFunction } from '../ffi/library.ts';
 import { close } from './memfd.ts';
 import { checked } from './system-call.ts';
@@ -28,6 +29,19 @@ function openRaw(path: string, flags: number): number {
   return checked(cOpen(path, flags | O_CLOEXEC | O_NONBLOCK), 'open', [path]);
 }
 
+function openKept(path: string): number {
+  try {
+    return openSync(path, O_RDWR | O_NONBLOCK);
+  } catch (error) {
+    throw outOfDescriptors((error as NodeJS.ErrnoException).code ?? String(error));
+  }
+}
+
+/** The error for an open(2) that found no descriptor to give. */
+export function outOfDescriptors(errno: string): SystemError {
+  return new SystemError('open', [], errno, 'Descriptors ran out: see RLIMIT_NOFILE (ulimit -n)');
+}
+
 /**
  * A new pipe as one descriptor that reads what is written to it. `kept: 'raw'` for one that a socket takes over;
  * `'node'` for one that Node closes with its thread.
@@ -36,7 +50,7 @@ export function openBell(kept: 'raw' | 'node'): { fd: number; inode: number } {
   const [read, write] = pipe();
   try {
     const path = `/proc/self/fd/${read}`;
-    const fd = kept === 'raw' ? openRaw(path, O_RDWR) : openSync(path, O_RDWR | O_NONBLOCK);
+    const fd = kept === 'raw' ? openRaw(path, O_RDWR) : openKept(path);
     return { fd, inode: fstatSync(fd).ino };
   } finally {
     close(read);

@@ -5,6 +5,7 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
+import { SystemError } from '../errors.ts';
 
 export interface Task {
   /** `R`, `S`, `D`, ...; `Z` and `X` have ended. */
@@ -13,22 +14,34 @@ export interface Task {
   readonly start: number;
 }
 
-/** A process or a thread by its number, or undefined where there is none. */
+/** A process or a thread by its number, or undefined where there is none. Throws where that can't be found out now. */
 export function readTask(id: number): Task | undefined {
+  const path = `/proc/${id}/stat`;
   let text: string;
   try {
-    text = readFileSync(`/proc/${id}/stat`, 'latin1');
-  } catch {
-    return undefined;
+    text = readFileSync(path, 'latin1');
+  } catch (error) {
+    const { syscall = 'read', code = String(error) } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw new SystemError(syscall, [path], code);
   }
   // proc_pid_stat(5): pid (name, which may hold anything) state ppid ... starttime is field 22.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { state: fields[0]!, start: Number(fields[19]) };
 }
 
-/** True while that very task runs; `start` of 0 is not compared. A zombie has ended. */
+/**
+ * True while that very task runs; `start` of 0 is not compared. A zombie has ended. True as well where it can't be found
+ * out (no descriptor is free): to take a live one for dead would give its locks and its memory to others.
+ */
 export function isAlive(id: number, start: number): boolean {
-  const task = readTask(id);
+  let task: Task | undefined;
+  try {
+    task = readTask(id);
+  } catch (error) {
+    if (error instanceof SystemError) return true;
+    throw error;
+  }
   return (
     task !== undefined && task.state !== 'Z' && task.state !== 'X' && (start === 0 || task.start === start)
   );

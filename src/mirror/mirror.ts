@@ -21,6 +21,7 @@ import {
 import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory, detach } from './buffer-memory.ts';
+import { DeviceLimits } from './device-limits.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
@@ -46,7 +47,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly pageSize = pageSize();
   /** @internal For locks and channels. */
   readonly sync = new MirrorSync(
-    (address) => this.query(address)?.buffer,
+    (address) => {
+      this.#open();
+      return this.#live.at(address);
+    },
     () => this.#share().waits,
   );
   readonly #arena: Arena;
@@ -54,6 +58,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #deviceNames: readonly string[];
   readonly #space: PlacementSpace;
   readonly #memory: BufferMemory;
+  readonly #limits: DeviceLimits;
   readonly #live: LiveBuffers;
   readonly #freed: FreedRanges;
   /** From the first `share` or lock on. */
@@ -67,6 +72,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#arena = arena;
     this.#attached = attached;
     this.#live = live;
+    this.#limits = new DeviceLimits(attached);
     this.#deviceNames = attached.map(({ device }) => device.name);
     this.devices = Object.fromEntries(attached.map(({ device }) => [device.name, device])) as Devices;
     this.#memory = new BufferMemory(arena);
@@ -97,7 +103,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const checked = this.#check(size, options);
     this.#freed.release();
     this.#sharing?.checkRoom();
-    this.#checkDevices(checked);
+    this.#limits.check(checked.access, size);
     const placement = this.#place(checked);
     const buffer = new SvmBuffer(
       this.#owner,
@@ -116,6 +122,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       owner: 'host',
     });
     this.#live.add(buffer);
+    this.#limits.count(buffer.access);
     this.#attached.forEach(({ port }, i) => {
       const access = checked.access[i]!;
       if (access !== 'none') port.mapped(range, access);
@@ -238,18 +245,6 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
   }
 
-  #checkDevices({ access, request }: CheckedAlloc): void {
-    this.#attached.forEach(({ device, mostBuffers = Number.POSITIVE_INFINITY }, i) => {
-      if (access[i] === 'none' || this.#live.reachedBy(i) < mostBuffers) return;
-      throw new SystemError(
-        'mprotect',
-        [request.size],
-        'ENOMEM',
-        `Device '${device.name}' reaches ${mostBuffers} buffers already, and has no room for another: without userfaultfd each takes two of the mappings that vm.max_map_count allows its process. Free buffers, use fewer and larger ones, or raise it: sysctl vm.max_map_count`,
-      );
-    });
-  }
-
   /** Finds a place and maps it. The picture of the process may be old: it is read again before anything is refused. */
   #place(checked: CheckedAlloc): Placement {
     let fresh = false;
@@ -308,6 +303,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   #free(buffer: SvmBuffer): void {
     const view = buffer.retire();
     this.#live.remove(buffer);
+    this.#limits.count(buffer.access, -1);
     const transferred = view !== undefined && !detach(view);
     let users = 1;
     const effect = (): void => {

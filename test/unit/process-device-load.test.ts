@@ -134,7 +134,7 @@ describe('load on a process device', () => {
     }));
 
   it('refuses a module that has changed when it is imported again', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-'));
+    const folder = mkdtempSync(join(tmpdir(), 'process-load-'));
     try {
       const file = join(folder, 'kernels.mjs');
       writeFileSync(file, 'export function one() {}');

@@ -59,6 +59,21 @@ test('the kernel compiles with the command of the README, and the example prints
   assert.equal(normal(runNode('--import', 'tsx', 'example.ts')), normal(expected));
 });
 
+test('two processes share an array in six lines, as the README says, and print what it says', () => {
+  const lines = (file: string) =>
+    codeBlock(file)
+      .split('\n')
+      .slice(1)
+      .filter((line) => line.trim() !== '' && !line.startsWith('import ') && !line.startsWith('console.log'));
+  assert.equal(lines('parent.ts').length + lines('child.ts').length, 6);
+  for (const file of ['parent.ts', 'child.ts']) writeFileSync(join(folder, file), codeBlock(file));
+  const said = runNode('--import', 'tsx', 'parent.ts');
+  assert.equal(said.trim(), /console\.log.*\/\/ ([\d.]+),/.exec(codeBlock('parent.ts'))?.[1]);
+  const flags =
+    '--ignoreConfig --noEmit --strict --skipLibCheck --target es2023 --module nodenext --types node';
+  runNode(join(root, 'node_modules/typescript/bin/tsc'), ...flags.split(' '), 'parent.ts', 'child.ts');
+});
+
 test('the example on the process device prints what the README says', () => {
   writeFileSync(join(folder, 'kernels.js'), codeBlock('kernels.js'));
   writeFileSync(join(folder, 'process.ts'), codeBlock('process.ts'));
@@ -102,6 +117,7 @@ test('every file that the documents link to is there', () => {
     'docs/how-it-works.md',
     'docs/errors.md',
     'docs/limits.md',
+    'docs/sharing.md',
     'docs/process-device.md',
   ];
   for (const file of documents) {

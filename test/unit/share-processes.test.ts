@@ -156,56 +156,51 @@ describe('a process that attaches', () => {
       assert.equal(inside.ok, false);
     }));
 
-  test('is told of a buffer that something of its own keeps it from', () =>
+  test('is told of a buffer that something of its own keeps it from, and so is the owner', () =>
     withShared(open, async ({ mirror, child }) => {
-      const other = await child();
-      // A mirror of its own, in a place that the owner can't have seen in time: it stands still while it takes it.
       const flag = mirror.alloc(4096, { name: 'flag' });
+      const other = await child();
       const place = await other.run(async (scope) => {
         const own = await scope.api.openMirror({ devices: {}, name: 'rival' });
         scope.kept.own = own;
-        const probe = own.alloc(65536, { place: { within: [2 ** 40, 2 ** 41] } });
-        const { address } = probe;
-        probe.free();
-        return address;
+        return own.plan(65536, { place: { within: [2 ** 40, 2 ** 41] } });
       });
-      const word = flag.view(Int32Array);
-      mirror.alloc(4096);
+      assert.ok(place.ok);
+      const at = place.placement.address;
       const raced = other.run((scope, at) => {
-        const flag = scope.attached.buffer('flag')!;
-        Atomics.store(flag.view(Int32Array), 0, 1);
-        // Before the next buffer is looked for here, and after the owner has looked for the last time.
+        const words = scope.attached.buffer('flag')!.view(Int32Array);
+        Atomics.store(words, 0, 1);
+        while (Atomics.load(words, 1) === 0);
+        // The owner has put its buffer there already; this side has not looked, and takes the place.
         scope.kept.own.alloc(65536, { place: { at } });
-        Atomics.store(flag.view(Int32Array), 1, 1);
-        while (Atomics.load(flag.view(Int32Array), 2) === 0);
-      }, place);
-      mirror.plan(65536);
-      while (Atomics.load(word, 1) === 0);
-      let address = 0;
-      try {
-        address = mirror.alloc(65536, { name: 'blocked', place: { at: place } }).address;
-      } catch (error) {
-        assert.ok(error instanceof PlacementError);
-      }
-      Atomics.store(word, 2, 1);
-      await raced;
-      // Either the owner saw it in time, or the other side says what is in the way.
-      if (address === 0) return;
-      const reason = await other.run(({ attached }) => {
         try {
-          attached.buffer('blocked');
+          scope.attached.buffer('blocked');
         } catch (error) {
           const { name, reason, obstacles } = error as AttachError;
-          return { name, reason, obstacles };
+          return { name, reason, obstacles, listed: scope.attached.unreachable().length };
         }
         return undefined;
-      });
-      assert.ok(reason);
-      assert.equal(reason.name, 'AttachError');
-      assert.equal(reason.reason, 'unreachable');
-      assert.equal(reason.obstacles[0]!.start, place);
-      assert.match(reason.obstacles[0]!.blockers[0]!.name, /mirrorspace-rival/);
-      assert.deepEqual(mirror.sharers()[0]!.unreachable, [{ name: 'blocked', address: place }]);
+      }, at);
+      const words = flag.view(Int32Array);
+      await eventually('it stands still', () => Atomics.load(words, 0) === 1);
+      const blocked = mirror.alloc(65536, { name: 'blocked', place: { at } });
+      Atomics.store(words, 1, 1);
+      const error = await raced;
+      assert.ok(error);
+      assert.deepEqual([error.name, error.reason, error.listed], ['AttachError', 'unreachable', 1]);
+      assert.equal(error.obstacles[0]!.start, at);
+      assert.match(error.obstacles[0]!.blockers[0]!.name, /mirrorspace-rival/);
+      assert.deepEqual(mirror.sharers()[0]!.unreachable, [{ name: 'blocked', address: at }]);
+      // The owner looks at what the other side has before the next one.
+      assert.throws(() => mirror.alloc(4096, { place: { at: at + 4096 } }), PlacementError);
+      const waiting = other.run(({ attached }) =>
+        attached.whenBuffer('blocked').catch((error) => error.reason),
+      );
+      assert.equal(await waiting, 'unreachable');
+      blocked.free();
+      await eventually('it is forgotten', () => mirror.sharers()[0]!.unreachable.length === 0);
+      const next = mirror.alloc(65536, { name: 'blocked' });
+      assert.equal(await other.run(({ attached }) => attached.buffer('blocked')!.address), next.address);
     }));
 
   test('is refused, with what is in the way, where a buffer has no room, and nothing is left attached', () =>

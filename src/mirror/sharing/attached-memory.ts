@@ -16,7 +16,7 @@ import { readHostPicture } from '../host-picture.ts';
 import { Quarantine } from '../quarantine.ts';
 import { AttachedBuffer } from './attached-buffer.ts';
 import { generationOf, type TableEntry } from './buffer-table.ts';
-import { MARK } from './control-layout.ts';
+import { JOINED, MARK } from './control-layout.ts';
 import type { Membership } from './membership.ts';
 import { ProcessThreads } from './process-threads.ts';
 
@@ -29,6 +29,8 @@ export interface AttachedMemory {
   remove(buffer: AttachedBuffer): boolean;
   /** Somebody rang. */
   look(): void;
+  /** Tells those who use these mappings that they have gone. */
+  tell(): void;
   /** There are no mappings any more to see. */
   readonly ended: boolean;
   /** ArrayBuffers over removed buffers are alive, and this member must stay known until they are not. */
@@ -126,6 +128,10 @@ export class OwnMappings implements AttachedMemory {
     this.#threads.look();
   }
 
+  tell(): void {
+    this.#threads.ring();
+  }
+
   get ended(): boolean {
     return false;
   }
@@ -202,9 +208,13 @@ export class SeenMappings implements AttachedMemory {
 
   look(): void {}
 
+  tell(): void {}
+
   /** The thread that mapped has given its mappings up. */
   get ended(): boolean {
-    return this.#own.members.slotOf(this.#leaderName) !== this.#leader;
+    const { members } = this.#own;
+    if (members.slotOf(this.#leaderName) !== this.#leader) return true;
+    return members.get(this.#leader, 'JOINED') === JOINED.LEAVING;
   }
 
   get held(): boolean {

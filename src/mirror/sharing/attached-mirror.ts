@@ -7,6 +7,7 @@
 import { AttachError, invalidType, type Obstacle, outOfRange, TimeoutError } from '../../errors.ts';
 import { pageSize, residentPages } from '../../linux/mmap.ts';
 import { type Address, alignDown } from '../../mm/address.ts';
+import { LiveBuffers } from '../live-buffers.ts';
 import { MirrorSync } from '../sync/side.ts';
 import { checkWait, type TimeoutOptions, type WaitOptions } from '../sync/wait-options.ts';
 import { type WaitResult, Waits } from '../sync/waits.ts';
@@ -14,7 +15,7 @@ import type { AttachedBuffer } from './attached-buffer.ts';
 import type { AttachedMemory } from './attached-memory.ts';
 import { watchLife } from './bell.ts';
 import { changes, cutName as cut, generationOf, readEntry, slotsUsed } from './buffer-table.ts';
-import { HEADER, JOINED, SHARE_STATE } from './control-layout.ts';
+import { HEADER, HEADER_F64, JOINED, SHARE_STATE } from './control-layout.ts';
 import type { Ended, Membership } from './membership.ts';
 import { conflictMessage, unreachable } from './obstacles.ts';
 
@@ -52,11 +53,12 @@ export class AttachedMirror {
   readonly #memory: AttachedMemory;
   readonly #bySlot = new Map<number, AttachedBuffer | (Obstacle & { readonly generation: number })>();
   readonly #byName = new Map<string, AttachedBuffer>();
-  readonly #byStart = new Map<Address, AttachedBuffer>();
+  readonly #live: LiveBuffers<AttachedBuffer>;
   readonly #expected = new Set<Expected>();
-  readonly #unwatch: () => void;
   readonly #exit = (): void => this.#giveUp('closed');
   #removing: AttachedBuffer[] = [];
+  #unwatch = (): void => {};
+  #joined = false;
   #head: number | undefined;
   #incomplete = false;
   #retry: NodeJS.Timeout | undefined;
@@ -68,12 +70,14 @@ export class AttachedMirror {
     this.#memory = memory;
     this.name = own.mirror;
     this.pid = own.members.get(OWNER, 'PROCESS');
+    this.#live = new LiveBuffers(own.control.f64[HEADER_F64.ARENA_SIZE]!);
     this.#catchUp();
     const obstacles = this.#obstacles();
     if (obstacles.length > 0) {
-      for (const buffer of this.#byStart.values()) memory.remove(buffer);
+      for (const buffer of this.#live.sorted()) memory.remove(buffer);
       throw new AttachError('conflict', conflictMessage(this.name, process.pid, obstacles), obstacles);
     }
+    this.#joined = true;
     own.members.set(own.slot, 'JOINED', JOINED.YES);
     own.onRing(() => this.#rung());
     own.refresh = () => this.#catchUp();
@@ -89,6 +93,7 @@ export class AttachedMirror {
     this.#unwatch = watchLife(own.members, OWNER, () => this.#ownerGone());
     memory.whenCollected(() => this.#leave());
     if (inThread) process.once('exit', this.#exit);
+    this.#endIfClosed();
   }
 
   /** `'lost'`: the owner has ended; what is mapped can still be read and written. */
@@ -99,7 +104,7 @@ export class AttachedMirror {
   /** The live buffers, by address. */
   buffers(): AttachedBuffer[] {
     this.#catchUp();
-    return [...this.#byStart.values()].sort((a, b) => a.address - b.address);
+    return this.#live.sorted();
   }
 
   /**
@@ -206,11 +211,7 @@ export class AttachedMirror {
   #at(address: Address): AttachedBuffer | undefined {
     this.#catchUp();
     if (this.#left) throw this.#own.error('closed');
-    const exact = this.#byStart.get(address);
-    if (exact) return exact;
-    for (const buffer of this.#byStart.values())
-      if (address >= buffer.address && address < buffer.end) return buffer;
-    return undefined;
+    return this.#live.at(address);
   }
 
   #obstacles(): (Obstacle & { readonly generation: number })[] {
@@ -227,22 +228,34 @@ export class AttachedMirror {
   #catchUp(): void {
     const { control, members, slot: own } = this.#own;
     if (this.#own.ended) return;
-    for (let head = changes(control); ; head = changes(control)) {
-      if (head === this.#head && !this.#incomplete && this.#removing.length === 0) return;
-      this.#incomplete = false;
-      const slots = slotsUsed(control);
-      for (const [slot, entry] of this.#bySlot)
-        if (generationOf(control, slot) !== entry.generation) this.#remove(slot);
-      this.#removing = this.#removing.filter((buffer) => !this.#memory.remove(buffer));
-      for (let slot = 0; slot < slots; slot++) if (!this.#bySlot.has(slot)) this.#add(slot);
-      this.#head = head;
-      if (this.#removing.length === 0) members.set(own, 'APPLIED', head);
-      else this.#retry ??= setTimeout(() => this.#again(), TRY_AGAIN).unref();
+    for (;;) {
+      const head = changes(control);
+      if (head !== this.#head || this.#incomplete || this.#removing.length > 0) this.#apply(head);
+      // The owner rings those that are asleep. It may have rung already for what was found without the bell.
+      if (members.get(own, 'ASLEEP') === 1) break;
       members.set(own, 'ASLEEP', 1);
       if (changes(control) === head) break;
     }
-    if (Atomics.load(control.i32, HEADER.STATE) === SHARE_STATE.CLOSED || this.#memory.ended)
-      this.#giveUp('closed');
+    this.#endIfClosed();
+  }
+
+  #apply(head: number): void {
+    const { control, members, slot: own } = this.#own;
+    this.#incomplete = false;
+    const slots = slotsUsed(control);
+    for (const [slot, entry] of this.#bySlot)
+      if (generationOf(control, slot) !== entry.generation) this.#remove(slot);
+    this.#removing = this.#removing.filter((buffer) => !this.#memory.remove(buffer));
+    for (let slot = 0; slot < slots; slot++) if (!this.#bySlot.has(slot)) this.#add(slot);
+    this.#head = head;
+    if (this.#removing.length === 0) members.set(own, 'APPLIED', head);
+    else this.#retry ??= setTimeout(() => this.#again(), TRY_AGAIN).unref();
+  }
+
+  /** Once it has joined: before, whoever attaches cleans up. */
+  #endIfClosed(): void {
+    const closed = Atomics.load(this.#own.control.i32, HEADER.STATE) === SHARE_STATE.CLOSED;
+    if (this.#joined && (closed || this.#memory.ended)) this.#giveUp('closed');
   }
 
   #again(): void {
@@ -266,7 +279,7 @@ export class AttachedMirror {
     }
     this.#bySlot.set(slot, added);
     this.#byName.set(added.name, added);
-    this.#byStart.set(added.address, added);
+    this.#live.add(added);
     for (const { name, found } of this.#expected) if (name === added.name) found(added);
   }
 
@@ -277,10 +290,10 @@ export class AttachedMirror {
       this.#own.members.setMark(this.#own.slot, slot, 0);
       return;
     }
-    this.#byStart.delete(entry.address);
+    this.#live.remove(entry);
     if (this.#byName.get(entry.name) === entry) {
       this.#byName.delete(entry.name);
-      for (const other of this.#byStart.values())
+      for (const other of this.#live.sorted())
         if (other.name === entry.name) this.#byName.set(other.name, other);
     }
     this.#removing.push(entry);
@@ -303,14 +316,16 @@ export class AttachedMirror {
     for (const { failed } of this.#expected) failed(this.#own.error(reason));
     this.#own.end(reason);
     const { members, slot: own } = this.#own;
-    const buffers = [...this.#removing, ...this.#byStart.values()];
+    const live = this.#live.sorted();
+    for (const buffer of live) this.#live.remove(buffer);
+    const buffers = [...this.#removing, ...live];
     this.#bySlot.clear();
     this.#byName.clear();
-    this.#byStart.clear();
     // What the kernel has no room to take away stays mapped: it shows what is there for ever, and the owner waits.
     const stuck = buffers.filter((buffer) => !this.#memory.remove(buffer));
     if (stuck.length > 0) return;
     members.set(own, 'JOINED', JOINED.LEAVING);
+    this.#memory.tell();
     this.#leave();
   }
 

@@ -9,6 +9,7 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { SharedMemory } from '../../engine/shared-memory.ts';
 import { AttachError, invalidType, outOfRange, StateError } from '../../errors.ts';
+import { outOfDescriptors } from '../../linux/pipe.ts';
 import { isAlive } from '../../linux/task.ts';
 import { HEADER, LAYOUT_VERSION, MAGIC, SHARE_BYTES, SHARE_STATE, TOKEN_WORDS } from './control-layout.ts';
 
@@ -88,6 +89,7 @@ export function openOf(handle: ShareHandle, fd: number, inode: number): number {
     opened = openSync(`/proc/${handle.pid}/fd/${fd}`, constants.O_RDWR | constants.O_NONBLOCK);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'EMFILE' || code === 'ENFILE') throw outOfDescriptors(code);
     if (code !== 'EACCES' && code !== 'EPERM') throw gone();
     throw new AttachError(
       'not-permitted',

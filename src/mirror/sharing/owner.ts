@@ -12,6 +12,7 @@ import { SharedMemory } from '../../engine/shared-memory.ts';
 import { SystemError } from '../../errors.ts';
 import { close } from '../../linux/memfd.ts';
 import { readMaps } from '../../linux/process.ts';
+import { isAlive } from '../../linux/task.ts';
 import type { Address } from '../../mm/address.ts';
 import { parseMaps } from '../../mm/parse-maps.ts';
 import type { Occupied, Placement, PlacementRequest, PlacementSpace } from '../../placement/index.ts';
@@ -34,7 +35,7 @@ import { Membership } from './membership.ts';
 import { ProcessThreads } from './process-threads.ts';
 
 /** How long, in milliseconds, a reading of the other processes' mappings serves. */
-const PICTURE_SERVES = 20;
+const PICTURE_SERVES = 2;
 /** How often, in milliseconds, a member that has not answered is looked at. */
 const LOOK_AGAIN = 10;
 
@@ -273,10 +274,18 @@ export class Sharing {
   /** Nobody of that name is there any more: its slot, its bell and what it waited for go. */
   #clearAway(slot: number, name = this.#own.members.name(slot)): void {
     const { members, peers } = this.#own;
+    this.waits.forget(name);
+    const pid = members.get(slot, 'PROCESS');
+    if (pid === process.pid) {
+      this.#threads.clearAway(slot, name);
+      return;
+    }
+    // A thread beside another of its process has left something there, which that one clears away.
+    const led = members.get(slot, 'LEADER') !== 0 && isAlive(pid, members.number(slot, 'PROCESS_START'));
+    if (led) return;
     this.#watched.get(slot)?.stop();
     this.#watched.delete(slot);
     peers.forget(slot);
-    this.waits.forget(name);
     if (members.slotOf(name) === slot) members.release(slot);
   }
 

@@ -69,27 +69,30 @@ export class ProcessThreads {
   }
 
   #gone(slot: number, name: number): void {
-    const { members, peers } = this.#own;
-    const known = this.#watched.get(slot);
-    if (known?.name !== name) return;
-    if (members.slotOf(name) === slot) {
-      if (members.alive(slot)) {
-        const timer = setTimeout(() => {
-          this.#timers.delete(timer);
-          this.#gone(slot, name);
-        }, LOOK_AGAIN);
-        this.#timers.add(timer.unref());
-        return;
-      }
-      // A thread that was terminated: its mapping of the control memory is nobody's now.
-      const control = members.number(slot, 'CONTROL');
-      members.release(slot);
-      munmap(control, SHARE_BYTES);
+    const { members } = this.#own;
+    if (this.#watched.get(slot)?.name !== name) return;
+    if (members.slotOf(name) === slot && members.alive(slot)) {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.#gone(slot, name);
+      }, LOOK_AGAIN);
+      this.#timers.add(timer.unref());
+      return;
     }
-    known.stop();
+    this.clearAway(slot, name);
+    this.look();
+  }
+
+  /** A thread of this process has ended: its slot goes, and its mapping of the control memory, which is nobody's now. */
+  clearAway(slot: number, name: number): void {
+    const { members, peers } = this.#own;
+    this.#watched.get(slot)?.stop();
     this.#watched.delete(slot);
     peers.forget(slot);
-    this.look();
+    if (members.slotOf(name) !== slot) return;
+    const control = members.number(slot, 'CONTROL');
+    members.release(slot);
+    munmap(control, SHARE_BYTES);
   }
 
   close(): void {

@@ -14,7 +14,7 @@
 import { invalidType, outOfRange, StateError, TimeoutError } from '../../errors.ts';
 import type { Address } from '../../mm/address.ts';
 import { SharedMutex } from './mutex.ts';
-import type { MirrorSide } from './side.ts';
+import { type MirrorSide, syncOf } from './side.ts';
 import { checkTimeout, checkWait, type TimeoutOptions, type WaitOptions } from './wait-options.ts';
 import type { Waits, Word } from './waits.ts';
 
@@ -59,7 +59,7 @@ export class SharedChannel {
   /** Makes a channel at an address, a multiple of 8; what was there is overwritten. */
   static create(side: MirrorSide, address: Address, options: ChannelOptions): SharedChannel {
     const size = SharedChannel.sizeOf(options);
-    const { i32, index } = side.sync.word(address, size);
+    const { i32, index } = syncOf(side).word(address, size);
     checkAligned(address);
     i32.fill(0, index, index + MESSAGES / 4);
     i32[index + WORD.MESSAGE_SIZE] = options.messageSize;
@@ -74,7 +74,8 @@ export class SharedChannel {
   }
 
   private constructor(side: MirrorSide, address: Address) {
-    this.#head = side.sync.word(address, MESSAGES);
+    const sync = syncOf(side);
+    this.#head = sync.word(address, MESSAGES);
     checkAligned(address);
     const { i32, index } = this.#head;
     const messageSize = i32[index + WORD.MESSAGE_SIZE]!;
@@ -83,17 +84,17 @@ export class SharedChannel {
     if (Atomics.load(i32, index + WORD.MAGIC) !== MAGIC || !whole)
       throw outOfRange('address', 'that of a channel that was created', address);
     this.#stride = strideOf(messageSize);
-    const buffer = side.sync.buffer(address, MESSAGES + capacity * this.#stride);
+    const buffer = sync.buffer(address, MESSAGES + capacity * this.#stride);
     this.address = address;
     this.messageSize = messageSize;
     this.capacity = capacity;
     this.#modulus = Math.floor(2 ** 31 / capacity) * capacity;
     this.#bytes = buffer.bytes;
     this.#base = address - buffer.address;
-    this.#sent = side.sync.word(address + SENT);
-    this.#received = side.sync.word(address + RECEIVED);
+    this.#sent = sync.word(address + SENT);
+    this.#received = sync.word(address + RECEIVED);
     this.#lock = new SharedMutex(side, address + LOCK);
-    this.#waits = side.sync.waits;
+    this.#waits = sync.waits;
   }
 
   /** Messages that wait now. */

@@ -9,7 +9,7 @@
 import { StateError, TimeoutError } from '../../errors.ts';
 import type { Address } from '../../mm/address.ts';
 import { NAME_BITS } from '../sharing/control-layout.ts';
-import type { MirrorSide } from './side.ts';
+import { type MirrorSide, syncOf } from './side.ts';
 import {
   type CheckedWait,
   checkTimeout,
@@ -41,8 +41,9 @@ export class SharedMutex {
    * side makes its own object for the same address.
    */
   constructor(side: MirrorSide, address: Address) {
-    this.#word = side.sync.word(address);
-    this.#waits = side.sync.waits;
+    const sync = syncOf(side);
+    this.#word = sync.word(address);
+    this.#waits = sync.waits;
     this.address = address;
   }
 
@@ -59,7 +60,7 @@ export class SharedMutex {
     this.#word.check();
     const { name } = this.#waits.own;
     const { i32, index } = this.#word;
-    for (let i = 0; i < SPIN; i++) if (this.#take(0, name)) return 'ok';
+    for (let i = 0; i < SPIN; i++) if (Atomics.load(i32, index) === 0 && this.#take(0, name)) return 'ok';
     if ((Atomics.load(i32, index) & NAME_BITS) === name) this.#refuse('is held by this thread already');
     const deadline = performance.now() + timeout;
     for (;;) {
@@ -71,7 +72,7 @@ export class SharedMutex {
       const waited = value | WAITED_FOR;
       if (value !== waited && !this.#take(value, waited)) continue;
       const left = deadline - performance.now();
-      const result = this.#waits.wait(this.#word, waited, Math.min(Math.max(left, 0), LIVENESS), 0);
+      const result = this.#waits.wait(this.#word, waited, Math.min(Math.max(left, 0), LIVENESS), false);
       if (result !== 'timed-out') continue;
       if (this.#bequeath(waited)) return 'owner-died';
       if (left <= LIVENESS) throw new TimeoutError('the lock', timeout);

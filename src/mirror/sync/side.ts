@@ -17,6 +17,13 @@ export interface MirrorSide {
   readonly sync: MirrorSync;
 }
 
+/** What a side is used by. Throws TypeError for what is none. */
+export function syncOf(side: MirrorSide): MirrorSync {
+  const sync = typeof side === 'object' && side !== null ? side.sync : undefined;
+  if (sync instanceof MirrorSync) return sync;
+  throw invalidType('side', 'a mirror, or an attached one', side);
+}
+
 export class MirrorSync {
   readonly #find: (address: Address) => MappedBuffer | undefined;
   readonly #waits: () => Waits;

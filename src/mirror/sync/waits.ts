@@ -17,8 +17,15 @@ export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 
 /** A blocked thread looks this often, in milliseconds, whether what it waits for still exists. */
 const SLICE = 100;
-/** Looks at a word before a blocking wait sleeps: some tens of microseconds. */
-const SPIN = 3000;
+/**
+ * How long, in milliseconds, a blocking wait looks at the word before it sleeps, at most: about what a wake-up takes on
+ * an idle machine. On a busy one looking only takes time from the one that is waited for, and sleepers are woken within
+ * microseconds; so it looks for less whenever that was of no use, and for long again once in a while.
+ */
+const LONGEST_SPIN = 0.05;
+const TRY_LONG = 64;
+/** Looks between two looks at the clock. */
+const LOOKS = 200;
 const MOST_WAKES = 2 ** 31 - 1;
 
 /** A word of a live buffer. */
@@ -40,6 +47,8 @@ export class Waits {
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #pending = new Set<Pending>();
+  #spin = LONGEST_SPIN;
+  #waits = 0;
 
   constructor(own: Membership) {
     this.own = own;
@@ -49,15 +58,25 @@ export class Waits {
   }
 
   /** Blocks while the word holds `expected`. `'ok'` may be spurious. */
-  wait({ address, i32, index, check }: Word, expected: number, timeout: number, spin = SPIN): WaitResult {
-    for (let i = 0; i < spin; i++)
-      if (Atomics.load(i32, index) !== expected) return i === 0 ? 'not-equal' : 'ok';
-    const deadline = performance.now() + timeout;
-    for (let slept = false; ; slept = true) {
+  wait({ address, i32, index, check }: Word, expected: number, timeout: number, spins = true): WaitResult {
+    if (Atomics.load(i32, index) !== expected) return 'not-equal';
+    const begun = performance.now();
+    const deadline = begun + timeout;
+    if (spins) {
+      const spin = ++this.#waits % TRY_LONG === 0 ? LONGEST_SPIN : this.#spin;
+      for (const end = begun + Math.min(spin, timeout); performance.now() < end; )
+        for (let i = 0; i < LOOKS; i++) {
+          if (Atomics.load(i32, index) === expected) continue;
+          this.#spin = Math.min(LONGEST_SPIN, spin * 1.5 + 0.001);
+          return 'ok';
+        }
+      this.#spin = Math.min(this.#spin, spin) / 4;
+    }
+    for (;;) {
       const left = Math.max(0, deadline - performance.now());
       const result = futexSleep(address, expected, Math.min(left, SLICE));
       if (result === 'ok') return 'ok';
-      if (result === 'not-equal') return slept || spin > 0 ? 'ok' : 'not-equal';
+      if (result === 'not-equal') return 'ok';
       if (left <= SLICE) return 'timed-out';
       this.own.refresh?.();
       check();
@@ -82,7 +101,7 @@ export class Waits {
         woken += meant;
         queueMicrotask(() => this.look());
       } else if (slot !== undefined && this.own.peers.ring(slot)) woken += meant;
-      else Atomics.compareExchange(this.#i32, at / 4, name | WAITER.NOTIFIED, 0);
+      else if (slot === undefined) Atomics.compareExchange(this.#i32, at / 4, name | WAITER.NOTIFIED, 0);
     }
     return woken;
   }
