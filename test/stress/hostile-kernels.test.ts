@@ -30,6 +30,7 @@ import { clangCounters } from '../fixtures/wasm-clang.ts';
 import { compileAssemblyScript } from '../fixtures/wasm-compile.ts';
 import { Witnesses } from '../fixtures/witness.ts';
 
+const MODES = (['userfaultfd', 'trap'] as const).filter((mode) => mode !== process.env.MIRRORSPACE_REFUSED);
 const hostileKernels = new URL('../fixtures/kernels/build/hostile.wasm', import.meta.url);
 
 /** Nothing is there, nor in the 256 MiB behind it; not the same, since views keep a buffer's addresses for a while. */
@@ -194,7 +195,7 @@ async function failureOf(command: Command): Promise<Error> {
 }
 
 function describeBoth(what: string, body: (mode: Mode, bench: () => Bench) => void): void {
-  for (const mode of ['userfaultfd', 'trap'] as const) {
+  for (const mode of MODES) {
     describe(`${what}, with faults: '${mode}'`, () => {
       let bench: Bench;
       before(async () => {

@@ -42,6 +42,7 @@ describe('neighbours:', () => {
       wrong: 0,
       spoiled: 0,
       refused: 0,
+      byDevice: OPERATIONS / 100,
       left: [],
       foreign: [true, true],
       lost: 0,
