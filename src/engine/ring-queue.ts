@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { types } from 'node:util';
 import type {
   Addressed,
   ArgumentKind,
@@ -102,7 +103,7 @@ export class RingQueue implements Queue {
 
   fill(target: number | Addressed, pattern: number | Uint8Array, size?: number): Command {
     const bytes = typeof pattern === 'number' ? oneByte(pattern) : pattern;
-    if (!(bytes instanceof Uint8Array)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
+    if (!types.isUint8Array(bytes)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
     if (bytes.length < 1 || bytes.length > LARGEST_PATTERN) {
       throw outOfRange('pattern', `1 to ${LARGEST_PATTERN} bytes long`, bytes.length);
     }
