@@ -88,6 +88,7 @@ export abstract class MappedBuffer {
     const buffer = this.#buffer;
     this.#buffer = undefined;
     this.#bytes = undefined;
+    if (buffer) this.#forbidTransfer(buffer);
     return buffer;
   }
 
@@ -112,6 +113,16 @@ export abstract class MappedBuffer {
   /** @internal */
   protected makeView(): ArrayBuffer {
     return viewMemory(this.address, this.size);
+  }
+
+  /**
+   * A stale ArrayBuffer must not hand its memory on: nobody would know when the other one goes. (Node 22 on; byte streams
+   * transfer without asking for these methods.)
+   */
+  #forbidTransfer(buffer: ArrayBuffer): void {
+    const value = (): never => this.refuse();
+    for (const method of ['transfer', 'transferToFixedLength'])
+      if (method in buffer) Object.defineProperty(buffer, method, { value });
   }
 
   #refuseTransferred(): never {

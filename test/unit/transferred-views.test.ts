@@ -38,3 +38,19 @@ test('a buffer whose ArrayBuffer was transferred refuses views, serves kernels, 
     assert.throws(() => buffer.bytes, { name: 'StateError', state: 'freed' });
     assert.equal(taken[0], 0);
   }));
+
+test(
+  "a freed buffer's ArrayBuffer can't be transferred any more",
+  {
+    skip: !('transfer' in ArrayBuffer.prototype),
+  },
+  () =>
+    withMirror(async ({ mirror }) => {
+      const buffer = mirror.alloc(4096, { name: 'gone' });
+      const stale = buffer.bytes.buffer as ArrayBuffer & Record<string, (length?: number) => ArrayBuffer>;
+      buffer.free();
+      for (const method of ['transfer', 'transferToFixedLength'])
+        assert.throws(() => stale[method]!(), { name: 'StateError', state: 'freed', message: /'gone'/ });
+      assert.equal(stale.byteLength, 4096);
+    }),
+);
