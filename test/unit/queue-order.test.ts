@@ -67,3 +67,19 @@ test('50,000 launches that wait are taken back by one signal, and those with a d
     first.wait();
     await assert.rejects(wasm.queue.finish(), { name: 'AbortError' });
   }));
+
+test('finish of a queue whose device is being reopened waits for what that queue holds, and for no more', () =>
+  withMirror(async ({ wasm }) => {
+    const other = wasm.createQueue();
+    process.kill(wasm.pid, 'SIGSTOP');
+    const before = wasm.queue.marker();
+    process.kill(wasm.pid, 'SIGKILL');
+    await assert.rejects(before.done, { name: 'DeviceLost' });
+    const reopening = wasm.reopen();
+    const marker = wasm.queue.marker();
+    await other.finish();
+    assert.equal(marker.status, 'queued');
+    await wasm.queue.finish();
+    assert.equal(marker.status, 'complete');
+    await reopening;
+  }));
