@@ -47,6 +47,11 @@ const CLONES = 21;
 
 const KERNELS = new URL('./nearest.wasm', import.meta.url);
 
+// Whoever reads the output may have seen enough (`npm start | head`): the job and its checks go on to their end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {

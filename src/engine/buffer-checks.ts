@@ -5,14 +5,23 @@
  * @module
  */
 import type { Addressed, DeviceContext } from '../device/device.ts';
-import { hex, outOfRange, StateError } from '../errors.ts';
+import { hex, invalidType, outOfRange, StateError } from '../errors.ts';
 
-/** Throws StateError where the buffer is freed, RangeError where it is not this device's to touch. */
+/** Throws StateError where the buffer is freed, RangeError where it is not this device's to touch, TypeError for a Proxy. */
 export function checkBuffer(context: DeviceContext, name: string, buffer: Addressed): void {
-  if ((buffer as { freed?: unknown }).freed === true) {
+  if (isFreed(name, buffer)) {
     throw new StateError('freed', `${name} is a freed buffer (it was at ${hex(buffer.address)})`);
   }
   checkRange(context, name, buffer.address, buffer.size, 'read');
+}
+
+function isFreed(name: string, buffer: Addressed): boolean {
+  try {
+    return (buffer as { freed?: unknown }).freed === true;
+  } catch {
+    // A buffer keeps that in a private field, which no Proxy has.
+    throw invalidType(name, 'a buffer itself, not a Proxy of it', buffer);
+  }
 }
 
 /** Throws RangeError where the range is not in one live buffer to which the device has that access. */

@@ -10,6 +10,7 @@ import { StateError } from '../errors.ts';
 import { futexWait } from '../linux/futex.ts';
 import type { QueuedCommand } from './command.ts';
 import { HEADER } from './control-layout.ts';
+import { LinkedSet } from './linked-set.ts';
 import type { Ring } from './ring.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
@@ -30,11 +31,18 @@ export interface PumpHost {
   ended(commands: readonly QueuedCommand[]): void;
 }
 
+/** Somebody who waits for what was put in before. */
+interface Drained {
+  /** The last command of each ring then. */
+  readonly last: readonly number[];
+  readonly callback: () => void;
+}
+
 export class CommandPump {
   readonly #host: PumpHost;
   readonly #rings: Ring[] = [];
-  /** Who waits for what was put in before: the last command of each ring then. Oldest first. */
-  #drained: { readonly last: readonly number[]; readonly callback: () => void }[] = [];
+  /** Who waits for all rings, and who for one of them. Each is served in order. */
+  readonly #drained = [new LinkedSet<Drained>()];
   #looking = false;
   #lookUntil = 0;
   #holding = false;
@@ -46,6 +54,7 @@ export class CommandPump {
 
   add(ring: Ring): void {
     this.#rings.push(ring);
+    this.#drained.push(new LinkedSet());
   }
 
   get pending(): number {
@@ -84,12 +93,12 @@ export class CommandPump {
 
   #ended(ended: readonly QueuedCommand[]): void {
     this.#host.ended(ended);
-    let ready = 0;
-    while (ready < this.#drained.length && this.#passed(this.#drained[ready]!.last)) ready++;
-    if (ready === 0) return;
-    const callbacks = this.#drained.slice(0, ready);
-    this.#drained = this.#drained.slice(ready);
-    for (const { callback } of callbacks) callback();
+    const ready: Drained[] = [];
+    for (const waiting of this.#drained) {
+      for (let next = waiting.first; next && this.#passed(next.last); next = waiting.first)
+        ready.push(waiting.shift()!);
+    }
+    for (const { callback } of ready) callback();
   }
 
   /** True where everything up to the given command of each ring has ended. */
@@ -137,11 +146,19 @@ export class CommandPump {
     this.#host.hold(false);
   }
 
-  /** Calls back when the commands that are pending now have ended; at once where there are none. */
-  whenDrained(callback: () => void): void {
-    if (this.pending > 0) this.pump();
-    if (this.pending === 0) callback();
-    else this.#drained.push({ last: this.#rings.map((ring) => ring.last), callback });
+  /**
+   * Calls back when the commands that are pending now, in all rings or in the one given, have ended; at once where there
+   * are none.
+   */
+  whenDrained(callback: () => void, ring?: Ring): void {
+    const pending = ring ?? this;
+    if (pending.pending > 0) this.pump();
+    if (pending.pending === 0) {
+      callback();
+      return;
+    }
+    const last = this.#rings.map((each) => (!ring || each === ring ? each.last : 0));
+    this.#drained[ring ? this.#rings.indexOf(ring) + 1 : 0]!.add({ last, callback });
   }
 
   /** Blocks this thread until the command has ended; false where `timeout` milliseconds were not enough. */
@@ -182,6 +199,7 @@ export class CommandPump {
 
   /** After {@link stop} and after the commands were settled: nobody waits any more. */
   releaseDrained(): void {
-    for (const entry of this.#drained.splice(0)) entry.callback();
+    const left = this.#drained.flatMap((waiting) => waiting.takeAll());
+    for (const { callback } of left) callback();
   }
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -54,6 +55,7 @@ export class DeviceProcess {
   #ended: Promise<void>;
   #lost: DeviceLost | undefined;
   #closing = false;
+  #givenUp: string | undefined;
 
   private constructor(name: string, control: SharedMemory, child: ChildProcess, pid: number, kick: number) {
     this.#name = name;
@@ -161,6 +163,13 @@ export class DeviceProcess {
     if (!this.#lost && this.#poller.wait(0) > 0) this.#markLost(undefined);
   }
 
+  /** Kills it for that reason. */
+  giveUp(reason: string): void {
+    if (this.#lost) return;
+    this.#givenUp = reason;
+    this.kill();
+  }
+
   kill(): void {
     this.#child.kill('SIGKILL');
   }
@@ -199,7 +208,7 @@ export class DeviceProcess {
     const said = length > 0 ? readText(this.control, LOST_REASON, length) : undefined;
     const reason = this.#closing
       ? 'it was closed'
-      : (said ?? `its process ${this.pid} ended${exit === undefined ? '' : ` (${exit})`}`);
+      : (said ?? this.#givenUp ?? `its process ${this.pid} ended${exit === undefined ? '' : ` (${exit})`}`);
     this.#lost = new DeviceLost(this.#name, reason, exit);
     const runaway = this.#closing ? undefined : readRunaway(this.control);
     const cause = runaway?.loading ? startRanAway(this.#lost) : this.#lost;
@@ -216,7 +225,14 @@ function spawnDevice(options: DeviceProcessOptions, control: number, kick: numbe
     stdio: ['ignore', 'ignore', 'inherit', options.arenaFd, control, options.log.fd, 'pipe', kick, 'ipc'],
     serialization: 'advanced',
     env,
+    ...(hasWorkingFolder() ? {} : { cwd: '/' }),
   });
+}
+
+/** False where the folder that this process works in was deleted, and Node would not start there. */
+function hasWorkingFolder(): boolean {
+  const folder = readlinkSync('/proc/self/cwd');
+  return !folder.endsWith(' (deleted)') || existsSync(folder);
 }
 
 /** Throws where there are too few to start a process: Node keeps the pipes of one that it had to give up. */

@@ -6,18 +6,22 @@
  */
 import type { DeviceContext, DeviceCounters } from '../device/device.ts';
 import { DeviceFault, type DeviceLost } from '../errors.ts';
+import type { Range } from '../mm/address.ts';
 import type { QueuedCommand } from './command.ts';
 import { CommandPump } from './command-pump.ts';
 import type { PacketFailure } from './completion.ts';
-import { FILLED_BYTES_F64, HEADER } from './control-layout.ts';
+import { FILLED_BYTES_F64, HEADER, MAP_ENTRY } from './control-layout.ts';
 import type { DeviceProcess } from './device-process.ts';
 import type { Runaway } from './loss.ts';
 import type { MapLogWriter } from './map-log.ts';
 import { Ring } from './ring.ts';
 import type { RingQueue } from './ring-queue.ts';
+import { STOP_PATIENCE } from './stop-watch.ts';
 
 /** How a launch goes on that could not be stopped without its device, for its fault's message. */
 const RAN_AWAY = 'it ran on and could not be stopped, so the device is started anew';
+
+const ACKNOWLEDGED = (): boolean => true;
 
 /** The counters that the device's process keeps. */
 export type SessionCounters = Omit<DeviceCounters, 'launches' | 'reopens'>;
@@ -46,6 +50,7 @@ export class DeviceSession {
   readonly pump: CommandPump;
   readonly rings = new Map<RingQueue, Ring>();
   readonly #o: SessionOptions;
+  #givenUp = false;
 
   constructor(
     process: DeviceProcess,
@@ -74,6 +79,41 @@ export class DeviceSession {
     this.rings.set(queue, ring);
     this.pump.add(ring);
     Atomics.store(control.i32, HEADER.QUEUE_COUNT, this.rings.size);
+  }
+
+  /** A range is gone; gives whether the pager knows. */
+  unmapped(range: Range): () => boolean {
+    const { log } = this;
+    const inUse = this.pump.pending > 0;
+    const head = log.append(inUse ? MAP_ENTRY.UNMAP_IN_USE : MAP_ENTRY.UNMAP, range);
+    if (log.lagging) this.process.kick();
+    // No kernel runs, so no fault is being answered; and the pager reads the log in order before it answers the next.
+    return inUse ? () => log.applied(head) : ACKNOWLEDGED;
+  }
+
+  /**
+   * Takes a command back, or has its kernel stopped. True where no core has begun with it, and none will: its place in
+   * the ring, if it had one, is all that is left of it.
+   */
+  stop(queue: RingQueue, command: QueuedCommand, reason: unknown): boolean {
+    const ring = this.rings.get(queue)!;
+    if (this.pump.withdraw(command, reason)) return false;
+    // One that has failed is on its way out already.
+    if (!ring.cancel(command)) return false;
+    command.abort(reason);
+    this.process.tell({ type: 'stop', queue: command.queue, index: command.index });
+    return !ring.begun(command);
+  }
+
+  /** Ends the device, which should have stopped a command and did not: its main thread gets no time, or is stopped. */
+  giveUp(command: QueuedCommand, reason: unknown): void {
+    this.#givenUp = true;
+    command.abort(reason);
+    this.process.giveUp(`it did not stop kernel '${command.kernel}' within ${STOP_PATIENCE} ms`);
+  }
+
+  get givenUp(): boolean {
+    return this.#givenUp;
   }
 
   /** The error that a failed packet is rejected with. */

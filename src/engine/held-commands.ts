@@ -1,45 +1,55 @@
 /**
  * Commands that were put in while their device was being reopened: they wait here, in order, and go into the rings of
- * its new process. Between them stand those who want to know when all that was put in before them has ended. Pure.
+ * its new process. Between them stand those who want to know when what was put in before them has ended. Pure.
  *
  * @module
  */
 import type { QueuedCommand } from './command.ts';
+import { LinkedSet } from './linked-set.ts';
 
-type Entry = { readonly command: QueuedCommand } | { readonly callback: () => void };
+interface Waiter {
+  readonly callback: () => void;
+  /** The number of the queue for which it waits; undefined for all. */
+  readonly queue: number | undefined;
+}
 
 export class HeldCommands {
-  #entries: Entry[] = [];
+  readonly #entries = new LinkedSet<QueuedCommand | Waiter>();
+  /** How many commands there are of each queue. */
+  readonly #held: number[] = [];
 
   add(command: QueuedCommand): void {
-    this.#entries.push({ command });
+    this.#entries.add(command);
+    this.#count(command.queue, 1);
   }
 
   /** Takes a command out; false where it is not here. */
   withdraw(command: QueuedCommand): boolean {
-    const at = this.#entries.findIndex((entry) => 'command' in entry && entry.command === command);
-    if (at !== -1) this.#entries.splice(at, 1);
-    return at !== -1;
+    if (!this.#entries.delete(command)) return false;
+    this.#count(command.queue, -1);
+    return true;
   }
 
-  /** Those of one queue, oldest first. */
-  of(queue: number): QueuedCommand[] {
-    return this.#entries.flatMap((entry) =>
-      'command' in entry && entry.command.queue === queue ? [entry.command] : [],
-    );
-  }
-
-  /** Calls back when the commands that are here now have ended; at once where there are none. */
-  whenDrained(callback: () => void): void {
-    if (this.#entries.some((entry) => 'command' in entry)) this.#entries.push({ callback });
+  /** Calls back when the commands that are here now, of all queues or of one, have ended; at once where there are none. */
+  whenDrained(callback: () => void, queue?: number): void {
+    const held = queue === undefined ? this.#held.some((count) => count > 0) : (this.#held[queue] ?? 0) > 0;
+    if (held) this.#entries.add({ callback, queue });
     else callback();
   }
 
   /** Gives everything away, in order. */
-  release(push: (command: QueuedCommand) => void, drained: (callback: () => void) => void): void {
-    for (const entry of this.#entries.splice(0)) {
-      if ('command' in entry) push(entry.command);
-      else drained(entry.callback);
+  release(
+    push: (command: QueuedCommand) => void,
+    drained: (callback: () => void, queue: number | undefined) => void,
+  ): void {
+    this.#held.length = 0;
+    for (const entry of this.#entries.takeAll()) {
+      if ('callback' in entry) drained(entry.callback, entry.queue);
+      else push(entry);
     }
+  }
+
+  #count(queue: number, by: number): void {
+    this.#held[queue] = (this.#held[queue] ?? 0) + by;
   }
 }

@@ -19,11 +19,10 @@ import type { DeviceProcess } from './device-process.ts';
 import { addCounters, DeviceSession, NO_COUNTERS, type SessionCounters } from './device-session.ts';
 import { HeldCommands } from './held-commands.ts';
 import type { Runaway } from './loss.ts';
+import { LossNotice } from './loss-notice.ts';
 import { MapLogWriter } from './map-log.ts';
 import { type QueueHost, RingQueue } from './ring-queue.ts';
 import { type StopConditions, StopWatch } from './stop-watch.ts';
-
-const ACKNOWLEDGED = (): boolean => true;
 
 export interface RingDeviceOptions {
   readonly context: DeviceContext;
@@ -47,13 +46,15 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
   /** The log of a session whose process is still starting. */
   #opening: MapLogWriter | undefined;
   #closed = false;
+  #closing: Promise<void> | undefined;
   /** A lost device on its way back; what is put in meanwhile is held. */
   #reopening: Promise<void> | undefined;
   readonly #held = new HeldCommands();
-  readonly #stops = new StopWatch((command, reason) => this.#stop(command, reason));
-  #lost: Promise<DeviceLost>;
-  #resolveLost: (lost: DeviceLost) => void = () => {};
-  #lastLoss: DeviceLost | undefined;
+  readonly #stops = new StopWatch(
+    (command, reason) => this.#stop(command, reason),
+    (command, reason) => this.#giveUp(command, reason),
+  );
+  readonly #loss = new LossNotice();
   #lastPid = 0;
   #launches = 0;
   #reopens = 0;
@@ -65,9 +66,6 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     this.cores = options.cores;
     this.pointerLimit = options.pointerLimit;
     this.maxItems = options.maxItems;
-    this.#lost = new Promise((resolve) => {
-      this.#resolveLost = resolve;
-    });
     this.#queues.push(new RingQueue(this, 0));
   }
 
@@ -76,7 +74,7 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
   }
 
   get lost(): Promise<DeviceLost> {
-    return this.#lost;
+    return this.#loss.promise;
   }
 
   /** The process id of the device, or of its last life. */
@@ -133,15 +131,13 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
 
   /** Resolves, or rejects, once commands no longer wait. */
   #comeBack(): Promise<void> {
-    this.#lost = new Promise((resolve) => {
-      this.#resolveLost = resolve;
-    });
+    this.#loss.renew();
     const reopening = this.open().catch((error: unknown) => {
       this.#reopening = undefined;
       const why = this.#closed ? 'it was closed' : `it could not be opened again: ${messageOf(error)}`;
-      this.#lastLoss = new DeviceLost(this.name, why);
-      this.#resolveLost(this.#lastLoss);
-      this.#failHeld(this.#lastLoss);
+      const lost = new DeviceLost(this.name, why);
+      this.#loss.tell(lost);
+      this.#failHeld(lost);
       throw error;
     });
     this.#reopening = reopening;
@@ -154,7 +150,8 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     this.#reopens++;
     this.#held.release(
       (command) => rings.get(this.#queues[command.queue]!)!.push(command),
-      (callback) => pump.whenDrained(callback),
+      (callback, queue) =>
+        pump.whenDrained(callback, queue === undefined ? undefined : rings.get(this.#queues[queue]!)),
     );
     if (pump.pending > 0) pump.follow();
   }
@@ -170,9 +167,14 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     return session.process.request(message);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  /** Resolves once the process has ended, at each call. */
+  close(): Promise<void> {
     this.#closed = true;
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  async #shutDown(): Promise<void> {
     const session = this.#session;
     if (session) {
       // Commands end, and frees that wait for them take effect, only once no kernel can run any more.
@@ -223,8 +225,9 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     return command;
   }
 
-  pendingOf(queue: RingQueue): readonly QueuedCommand[] {
-    return this.#session?.rings.get(queue)?.commands() ?? this.#held.of(queue.number);
+  whenEnded(queue: RingQueue, callback: () => void): void {
+    if (this.#session) this.#session.pump.whenDrained(callback, this.#session.rings.get(queue)!);
+    else this.#held.whenDrained(callback, queue.number);
   }
 
   // What commands ask; those that are not settled are of this session, or held.
@@ -246,19 +249,20 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
   // What the mirror asks.
 
   mapped(range: Range, access: 'read' | 'write'): void {
-    this.#log()?.append(access === 'read' ? MAP_ENTRY.MAP_READ : MAP_ENTRY.MAP_WRITE, range);
+    (this.#session?.log ?? this.#opening)?.append(
+      access === 'read' ? MAP_ENTRY.MAP_READ : MAP_ENTRY.MAP_WRITE,
+      range,
+    );
   }
 
   unmapped(range: Range): () => boolean {
-    const log = this.#log();
-    if (!log) return ACKNOWLEDGED;
     const session = this.#session;
-    const inUse = session !== undefined && session.pump.pending > 0;
-    const head = log.append(inUse ? MAP_ENTRY.UNMAP_IN_USE : MAP_ENTRY.UNMAP, range);
-    if (log.lagging) session?.process.kick();
-    // No kernel runs, so no fault is being answered; and the pager reads the log in order before it answers the next.
-    if (!inUse) return ACKNOWLEDGED;
-    return () => this.#log() !== log || log.applied(head);
+    if (session) {
+      const applied = session.unmapped(range);
+      return () => this.#session !== session || applied();
+    }
+    this.#opening?.append(MAP_ENTRY.UNMAP, range);
+    return () => true;
   }
 
   drained(callback: () => void): void {
@@ -270,16 +274,12 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     this.#session?.process.kick();
   }
 
-  #log(): MapLogWriter | undefined {
-    return this.#session?.log ?? this.#opening;
-  }
-
   /** The session; undefined while the device is being reopened. Throws where it is lost or closed. */
   #live(): DeviceSession | undefined {
     if (this.#closed) throw this.#closedError();
     this.#session?.process.checkAlive();
     if (!this.#session && !this.#reopening)
-      throw this.#lastLoss ?? new StateError('lost', `device '${this.name}' is not open`);
+      throw this.#loss.last ?? new StateError('lost', `device '${this.name}' is not open`);
     return this.#session;
   }
 
@@ -291,16 +291,17 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
   #stop(command: QueuedCommand, reason: unknown): void {
     if (command.settled || command.aborted) return;
     const session = this.#session;
-    if (!session) {
-      if (this.#held.withdraw(command)) this.#failNow(command, reason);
-      return;
-    }
-    const ring = session.rings.get(this.#queues[command.queue]!)!;
-    if (session.pump.withdraw(command, reason) || !ring.cancel(command)) return;
-    command.abort(reason);
-    session.process.tell({ type: 'stop', queue: command.queue, index: command.index });
-    // No core has begun with it, and none will: its place in the ring is all that is left of it.
-    if (!ring.begun(command)) this.#failNow(command, reason);
+    if (session ? session.stop(this.#queues[command.queue]!, command, reason) : this.#held.withdraw(command))
+      this.#failNow(command, reason);
+    else if (session && !command.settled) this.#stops.expectEnd(command, reason);
+  }
+
+  /** The device does not stop a command, nor does it say that it can't. */
+  #giveUp(command: QueuedCommand, reason: unknown): void {
+    const session = this.#session;
+    if (!session || command.settled) return;
+    session.pump.pump();
+    if (!command.settled) session.giveUp(command, reason);
   }
 
   #failNow(command: QueuedCommand, reason: unknown): void {
@@ -316,11 +317,10 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
 
   #sessionLost(session: DeviceSession, lost: DeviceLost, runaway: Runaway | undefined): void {
     this.#end(session, lost, runaway);
-    this.#lastLoss = lost;
-    this.#resolveLost(lost);
+    this.#loss.tell(lost);
     void session.process.close().then(() => session.log.close());
     // Its failure is told to the commands that are held, and to whoever asks next.
-    if (runaway) this.#comeBack().catch(() => {});
+    if (runaway || session.givenUp) this.#comeBack().catch(() => {});
   }
 
   /** No command of the session ends any more: settle them, and remember its counters. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { types } from 'node:util';
 import type {
   Addressed,
   ArgumentKind,
@@ -46,7 +47,8 @@ export interface QueueHost {
     packet: Packet,
     stop?: StopConditions,
   ): QueuedCommand;
-  pendingOf(queue: RingQueue): readonly QueuedCommand[];
+  /** Calls back when what was put into the queue so far has ended; at once where that is so. */
+  whenEnded(queue: RingQueue, callback: () => void): void;
 }
 
 export class RingQueue implements Queue {
@@ -101,7 +103,7 @@ export class RingQueue implements Queue {
 
   fill(target: number | Addressed, pattern: number | Uint8Array, size?: number): Command {
     const bytes = typeof pattern === 'number' ? oneByte(pattern) : pattern;
-    if (!(bytes instanceof Uint8Array)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
+    if (!types.isUint8Array(bytes)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
     if (bytes.length < 1 || bytes.length > LARGEST_PATTERN) {
       throw outOfRange('pattern', `1 to ${LARGEST_PATTERN} bytes long`, bytes.length);
     }
@@ -130,18 +132,7 @@ export class RingQueue implements Queue {
   }
 
   async finish(): Promise<void> {
-    // One that was taken back has failed already, and keeps its place for those before it.
-    const last = this.#host.pendingOf(this).findLast((command) => !command.settled);
-    if (last) {
-      const observed = last.observed;
-      const ended = last.done.then(
-        () => {},
-        () => {},
-      );
-      // Waiting for it here is not looking at how it ended.
-      last.observed = observed;
-      await ended;
-    }
+    await new Promise<void>((resolve) => this.#host.whenEnded(this, resolve));
     const silent = this.takeSilentFailures();
     if (silent.length > 0) throw silent[0]!.error;
   }

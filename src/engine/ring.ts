@@ -25,6 +25,7 @@ import {
   SLOT_TAGS,
   slotByte,
 } from './control-layout.ts';
+import { LinkedSet } from './linked-set.ts';
 import { readText, type SharedMemory } from './shared-memory.ts';
 
 const LARGEST_I64 = 2n ** 63n - 1n;
@@ -36,10 +37,10 @@ export class Ring {
   readonly #cores: number;
   readonly #word: number;
   readonly #explain: (command: QueuedCommand, failure: PacketFailure) => unknown;
-  /** In the ring, oldest first. */
+  /** In the ring, oldest first: {@link RING_SLOTS} at most. */
   readonly #inFlight: QueuedCommand[] = [];
   /** Not yet in the ring. */
-  readonly #waiting: QueuedCommand[] = [];
+  readonly #waiting = new LinkedSet<QueuedCommand>();
   #pushed = 0;
   #write = 0;
   #retired = 0;
@@ -59,12 +60,12 @@ export class Ring {
   }
 
   get pending(): number {
-    return this.#inFlight.length + this.#waiting.length;
+    return this.#inFlight.length + this.#waiting.size;
   }
 
   /** True where commands wait though nothing is running that could make room: look again soon. */
   get stuck(): boolean {
-    return this.#waiting.length > 0 && this.#inFlight.length === 0;
+    return this.#waiting.size > 0 && this.#inFlight.length === 0;
   }
 
   /** The number of the last command that was pushed. */
@@ -74,12 +75,12 @@ export class Ring {
 
   /** The number of the oldest command that has not ended; beyond {@link last} where there is none. */
   get oldest(): number {
-    return (this.#inFlight[0] ?? this.#waiting[0])?.sequence ?? this.#pushed + 1;
+    return (this.#inFlight[0] ?? this.#waiting.first)?.sequence ?? this.#pushed + 1;
   }
 
   push(command: QueuedCommand): void {
     command.sequence = ++this.#pushed;
-    if (this.#waiting.length > 0 || !this.#submit(command)) this.#waiting.push(command);
+    if (this.#waiting.size > 0 || !this.#submit(command)) this.#waiting.add(command);
   }
 
   /** Retires what has completed, in order, and submits what waits. Gives the commands that ended. */
@@ -91,15 +92,13 @@ export class Ring {
       this.#retired = (this.#retired + 1) | 0;
       ended.push(command);
     }
-    while (this.#waiting.length > 0 && this.#submit(this.#waiting[0]!)) this.#waiting.shift();
+    for (let next = this.#waiting.first; next && this.#submit(next); next = this.#waiting.first)
+      this.#waiting.shift();
   }
 
   /** Takes a command out that is not in the ring yet. */
   withdraw(command: QueuedCommand): boolean {
-    const at = this.#waiting.indexOf(command);
-    if (at === -1) return false;
-    this.#waiting.splice(at, 1);
-    return true;
+    return this.#waiting.delete(command);
   }
 
   /** Marks a packet as cancelled; false where it has failed or completed already. Cores claim no more of it. */
@@ -127,14 +126,9 @@ export class Ring {
     return Math.min(1, next / command.packet.chunks);
   }
 
-  /** Everything that has not ended, oldest first. */
-  commands(): QueuedCommand[] {
-    return [...this.#inFlight, ...this.#waiting];
-  }
-
-  /** The same, and the ring is forgotten. */
+  /** Everything that has not ended, oldest first; the ring is forgotten. */
   abandon(): QueuedCommand[] {
-    return [...this.#inFlight.splice(0), ...this.#waiting.splice(0)];
+    return [...this.#inFlight.splice(0), ...this.#waiting.takeAll()];
   }
 
   #submit(command: QueuedCommand): boolean {

@@ -1,12 +1,14 @@
 /**
  * When commands are to be stopped: their signals, with one listener for all commands of a signal, and their deadlines,
- * by timers while the event loop turns and by asking while a blocking wait keeps it from turning.
+ * by timers while the event loop turns and by asking while a blocking wait keeps it from turning. A command that is
+ * being stopped has a deadline too, for the device.
  *
  * @module
  */
 import { TimeoutError } from '../errors.ts';
 import type { QueuedCommand } from './command.ts';
 import type { CommandPump } from './command-pump.ts';
+import { type Deadline, Deadlines } from './deadlines.ts';
 
 /** When a launch is to be stopped. */
 export interface StopConditions {
@@ -15,38 +17,59 @@ export interface StopConditions {
   readonly timeout?: number | undefined;
 }
 
+/**
+ * Milliseconds that a device has to end a command that it was told to stop. It gives itself up after two seconds; one
+ * that does not even do that is frozen.
+ */
+export const STOP_PATIENCE = 5000;
+
 /** The longest time that a timer takes; it fires at once for longer ones. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-interface Deadline {
-  /** On performance.now(). */
-  readonly at: number;
-  readonly timeout: number;
+interface Due {
+  readonly command: QueuedCommand;
+  readonly act: () => void;
+}
+
+interface Watched {
+  readonly deadline: Deadline<Due>;
   timer: NodeJS.Timeout | undefined;
 }
 
 export class StopWatch {
   readonly #stop: (command: QueuedCommand, reason: unknown) => void;
+  readonly #giveUp: (command: QueuedCommand, reason: unknown) => void;
   readonly #signals = new Map<AbortSignal, { readonly commands: Set<QueuedCommand>; abort(): void }>();
-  readonly #deadlines = new Map<QueuedCommand, Deadline>();
+  readonly #deadlines = new Deadlines<Due>();
+  /** One for a command: its timeout, then that of its end. */
+  readonly #watched = new Map<QueuedCommand, Watched>();
 
-  constructor(stop: (command: QueuedCommand, reason: unknown) => void) {
+  /** `giveUp`: the device has not ended a command in time that it was to stop. */
+  constructor(
+    stop: (command: QueuedCommand, reason: unknown) => void,
+    giveUp: (command: QueuedCommand, reason: unknown) => void,
+  ) {
     this.#stop = stop;
+    this.#giveUp = giveUp;
   }
 
   /** Until the command is settled. */
   watch({ signal, timeout }: StopConditions, command: QueuedCommand): void {
     if (signal) this.#listen(signal, command);
     if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) {
-      const deadline: Deadline = { at: performance.now() + timeout, timeout, timer: undefined };
-      this.#deadlines.set(command, deadline);
-      this.#wind(command, deadline);
+      this.#set(command, timeout, () =>
+        this.#stop(command, new TimeoutError(`kernel '${command.kernel}'`, timeout)),
+      );
     }
     command.whenSettled(() => {
       if (signal) this.#forget(signal, command);
-      clearTimeout(this.#deadlines.get(command)?.timer);
-      this.#deadlines.delete(command);
+      this.#clear(command);
     });
+  }
+
+  /** The device has been told to stop a command that is being watched: it must end soon. */
+  expectEnd(command: QueuedCommand, reason: unknown): void {
+    this.#set(command, STOP_PATIENCE, () => this.#giveUp(command, reason));
   }
 
   /**
@@ -56,24 +79,21 @@ export class StopWatch {
   block(pump: CommandPump, command: QueuedCommand, timeout: number): boolean {
     const until = performance.now() + timeout;
     for (;;) {
-      if (pump.block(command, this.#next(until) - performance.now())) return true;
+      const next = Math.min(until, this.#deadlines.first()?.at ?? Number.POSITIVE_INFINITY);
+      if (pump.block(command, next - performance.now())) return true;
       this.#expire();
       if (command.settled) return true;
       if (performance.now() >= until) return false;
     }
   }
 
-  /** The first deadline of any command, or `until` where that is earlier. */
-  #next(until: number): number {
-    for (const { at } of this.#deadlines.values()) if (at < until) until = at;
-    return until;
-  }
-
-  /** Stops the commands whose time is up. */
+  /** Does what is due. */
   #expire(): void {
     const now = performance.now();
-    for (const [command, deadline] of this.#deadlines)
-      if (deadline.at <= now) this.#expired(command, deadline);
+    for (let due = this.#deadlines.takeDue(now); due; due = this.#deadlines.takeDue(now)) {
+      this.#clear(due.command);
+      due.act();
+    }
   }
 
   #listen(signal: AbortSignal, command: QueuedCommand): void {
@@ -98,18 +118,28 @@ export class StopWatch {
     signal.removeEventListener('abort', entry.abort);
   }
 
-  #wind(command: QueuedCommand, deadline: Deadline): void {
-    const left = Math.max(0, Math.ceil(deadline.at - performance.now()));
-    const look = (): void => {
-      if (deadline.at <= performance.now()) this.#expired(command, deadline);
-      else this.#wind(command, deadline);
-    };
-    deadline.timer = setTimeout(look, Math.min(left, LONGEST_TIMER)).unref();
+  #set(command: QueuedCommand, milliseconds: number, act: () => void): void {
+    this.#clear(command);
+    const deadline = this.#deadlines.add(performance.now() + milliseconds, { command, act });
+    const watched: Watched = { deadline, timer: undefined };
+    this.#watched.set(command, watched);
+    this.#wind(watched);
   }
 
-  #expired(command: QueuedCommand, { timeout, timer }: Deadline): void {
-    clearTimeout(timer);
-    this.#deadlines.delete(command);
-    this.#stop(command, new TimeoutError(`kernel '${command.kernel}'`, timeout));
+  #clear(command: QueuedCommand): void {
+    const watched = this.#watched.get(command);
+    if (!watched) return;
+    clearTimeout(watched.timer);
+    this.#deadlines.remove(watched.deadline);
+    this.#watched.delete(command);
+  }
+
+  #wind(watched: Watched): void {
+    const left = Math.max(0, Math.ceil(watched.deadline.at - performance.now()));
+    const look = (): void => {
+      if (watched.deadline.at <= performance.now()) this.#expire();
+      else this.#wind(watched);
+    };
+    watched.timer = setTimeout(look, Math.min(left, LONGEST_TIMER)).unref();
   }
 }

@@ -33,9 +33,6 @@ const LEFT_FREE = 8 * 2 ** 20;
 /** How long, in milliseconds, one look at the memory that is left serves for small commits. */
 const LOOK_SERVES = 50;
 
-/** `ArrayBuffer.prototype.transfer`, Node 22 on. */
-type Transferable = ArrayBuffer & { transfer?: () => ArrayBuffer };
-
 /** What is left of a buffer's mapping in this process after its free. */
 export interface Remains {
   /** `undefined` where nothing is. */
@@ -162,11 +159,10 @@ export class BufferMemory {
 }
 
 /**
- * Detaches a view where the runtime can: its length becomes 0 for everyone who holds it. False where somebody has
- * transferred it, so that the memory now belongs to an ArrayBuffer that nobody here knows.
+ * True where somebody has transferred a view of a buffer: its memory belongs to an ArrayBuffer that nobody here knows.
+ * Nothing here transfers one, not even at a free: native work that has begun with it reads its length again (Node's
+ * zlib does, for each chunk of output, and ends the process where it has become 0).
  */
-export function detach(view: ArrayBuffer): boolean {
-  if (view.byteLength === 0) return false;
-  (view as Transferable).transfer?.();
-  return true;
+export function wasTransferred(view: ArrayBuffer): boolean {
+  return view.byteLength === 0;
 }

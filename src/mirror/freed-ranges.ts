@@ -7,7 +7,7 @@
 import type { AttachedDevice } from '../device/device.ts';
 import type { Range } from '../mm/address.ts';
 import type { PlacementSpace } from '../placement/index.ts';
-import type { BufferMemory } from './buffer-memory.ts';
+import { type BufferMemory, wasTransferred } from './buffer-memory.ts';
 import { Quarantine, type Question } from './quarantine.ts';
 import type { Sharing } from './sharing/owner.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
@@ -37,7 +37,7 @@ export class FreedRanges {
   }
 
   /** The free takes effect: no command that was submitted before it runs any more. */
-  takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined, transferred: boolean): void {
+  takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined): void {
     const { address, size, guard } = buffer.placement;
     const range: Range = { start: address, end: address + size };
     const shared = this.sharing?.remove(address);
@@ -66,7 +66,7 @@ export class FreedRanges {
       return;
     }
     const taken = { start: address, end: range.end + guard, guard, owner: 'host', name: buffer.name };
-    if (transferred) {
+    if (view && wasTransferred(view)) {
       // Nobody can know when that ArrayBuffer goes: these addresses are never used again.
       const name = `${buffer.name} (freed; its view was transferred)`;
       this.#space.replace(address, { ...taken, kind: 'vma', name });

@@ -43,9 +43,10 @@ export abstract class MappedBuffer {
     return this.#freed;
   }
 
-  /** All bytes of the buffer. Detached by `free` where the runtime can (Node 22 on). */
+  /** All bytes of the buffer. After `free` a view that was kept stays as long as it was, and reads zeros. */
   get bytes(): Uint8Array {
-    this.#bytes ??= new Uint8Array(this.#arrayBuffer());
+    const buffer = this.#arrayBuffer();
+    this.#bytes ??= new Uint8Array(buffer);
     return this.#bytes;
   }
 
@@ -87,6 +88,7 @@ export abstract class MappedBuffer {
     const buffer = this.#buffer;
     this.#buffer = undefined;
     this.#bytes = undefined;
+    if (buffer) this.#forbidTransfer(buffer);
     return buffer;
   }
 
@@ -97,7 +99,10 @@ export abstract class MappedBuffer {
 
   #arrayBuffer(): ArrayBuffer {
     this.check();
-    if (this.#buffer) return this.#buffer;
+    if (this.#buffer) {
+      if (this.#buffer.byteLength === 0) this.#refuseTransferred();
+      return this.#buffer;
+    }
     if (this.size > LARGEST_VIEW) {
       throw outOfRange('size', `at most ${LARGEST_VIEW} bytes for a view of the whole buffer`, this.size);
     }
@@ -108,6 +113,23 @@ export abstract class MappedBuffer {
   /** @internal */
   protected makeView(): ArrayBuffer {
     return viewMemory(this.address, this.size);
+  }
+
+  /**
+   * A stale ArrayBuffer must not hand its memory on: nobody would know when the other one goes. (Node 22 on; byte streams
+   * transfer without asking for these methods.)
+   */
+  #forbidTransfer(buffer: ArrayBuffer): void {
+    const value = (): never => this.refuse();
+    for (const method of ['transfer', 'transferToFixedLength'])
+      if (method in buffer) Object.defineProperty(buffer, method, { value });
+  }
+
+  #refuseTransferred(): never {
+    throw new StateError(
+      'transferred',
+      `buffer '${this.name}' has no views any more: its ArrayBuffer was transferred (by transfer() or a byte stream), and its bytes are in the ArrayBuffer that took them. Transfer a copy instead, such as bytes.slice().buffer. Kernels can use the buffer as before`,
+    );
   }
 
   /** @internal */

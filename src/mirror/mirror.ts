@@ -20,7 +20,7 @@ import {
 } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
-import { BufferMemory, detach } from './buffer-memory.ts';
+import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { Heap } from './heap/heap.ts';
@@ -304,10 +304,9 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const view = buffer.retire();
     this.#live.remove(buffer);
     this.#limits.count(buffer.access, -1);
-    const transferred = view !== undefined && !detach(view);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#freed.takeAway(buffer, view, transferred);
+      if (--users === 0) this.#freed.takeAway(buffer, view);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;

@@ -39,7 +39,7 @@ export function nearestBuffer(
       };
     }
   }
-  if (address < 65536) {
+  if (bestDistance >= 0 && address < 65536) {
     const near = best
       ? { name: best.name, start: best.start, end: best.end }
       : { name: '', start: 0, end: 0 };

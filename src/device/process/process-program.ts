@@ -8,6 +8,7 @@ import { ARGUMENT_KINDS } from '../../engine/kernel-arguments.ts';
 import type { LoadedKernel } from '../../engine/ring-queue.ts';
 import { invalidType, outOfRange, ProgramError } from '../../errors.ts';
 import type { ArgumentKind, Kernel, Program } from '../device.ts';
+import { programBytes } from '../program-bytes.ts';
 import type { ModuleExports } from './host-messages.ts';
 
 export class ProcessProgram implements Program {
@@ -65,10 +66,8 @@ function checkKinds(kernel: string, kinds: unknown, least: number): void {
  * ProgramError where there is no such file.
  */
 export async function sourceUrl(source: URL | Uint8Array | ArrayBuffer): Promise<string> {
-  if (source instanceof Uint8Array || source instanceof ArrayBuffer) {
-    const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source;
-    return `data:text/javascript;base64,${Buffer.from(bytes).toString('base64')}`;
-  }
+  const bytes = programBytes(source);
+  if (bytes) return `data:text/javascript;base64,${Buffer.from(bytes.buffer).toString('base64')}`;
   if (!(source instanceof URL))
     throw invalidType('program', 'a file URL, a Uint8Array or an ArrayBuffer', source);
   if (source.protocol === 'data:') return source.href;

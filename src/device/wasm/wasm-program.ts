@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import type { LoadedKernel } from '../../engine/ring-queue.ts';
 import { invalidType, outOfRange, ProgramError } from '../../errors.ts';
 import type { ArgumentKind, Kernel, Program } from '../device.ts';
+import { programBytes } from '../program-bytes.ts';
 import { type KernelExport, matchSignature } from './binary/index.ts';
 
 export class WasmProgram implements Program {
@@ -40,8 +41,8 @@ export class WasmProgram implements Program {
 
 /** The bytes of a program, copied; a file URL is read. */
 export async function readSource(source: URL | Uint8Array | ArrayBuffer): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return Uint8Array.from(source);
-  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
+  const bytes = programBytes(source);
+  if (bytes) return bytes;
   if (!(source instanceof URL))
     throw invalidType('program', 'a file URL, a Uint8Array or an ArrayBuffer', source);
   if (source.protocol !== 'file:') throw outOfRange('program', 'a file: URL', source.href);

@@ -11,7 +11,7 @@ import { SystemError } from '../../errors.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { alignUp, type Range } from '../../mm/address.ts';
 import { overlapping } from '../../placement/occupied.ts';
-import { BufferMemory, collected, detach } from '../buffer-memory.ts';
+import { BufferMemory, collected, wasTransferred } from '../buffer-memory.ts';
 import { readHostPicture } from '../host-picture.ts';
 import { Quarantine } from '../quarantine.ts';
 import { AttachedBuffer } from './attached-buffer.ts';
@@ -93,7 +93,6 @@ export class OwnMappings implements AttachedMemory {
     // The mark goes before the other threads' are looked at: see SeenMappings.
     members.setMark(own, slot, 0);
     const view = this.#stuck.get(buffer) ?? buffer.retire();
-    const transferred = view !== undefined && !this.#stuck.has(buffer) && !detach(view);
     const held = this.#threads.holds(slot);
     const remains = this.#memory.retire(address, length, 0, view !== undefined || held);
     if (remains.shared) {
@@ -102,7 +101,7 @@ export class OwnMappings implements AttachedMemory {
     }
     this.#stuck.delete(buffer);
     // Nobody can know when a transferred ArrayBuffer goes: its zero pages stay.
-    if (!remains.mapped || transferred) return true;
+    if (!remains.mapped || (view && wasTransferred(view))) return true;
     const gone = this.#quarantine.add({ ...range, ...remains }, true, []);
     let holders = (view ? 1 : 0) + (held ? 1 : 0);
     const one = (): void => {
@@ -155,6 +154,8 @@ export class SeenMappings implements AttachedMemory {
   readonly #leaderName: number;
   /** ArrayBuffers that have been made and not collected. */
   #views = 0;
+  /** Kept from the collector: nobody knows when the ArrayBuffers go that have taken their memory. */
+  readonly #transferred: ArrayBuffer[] = [];
   #collected: (() => void) | undefined;
 
   constructor(own: Membership, leader: number) {
@@ -201,8 +202,8 @@ export class SeenMappings implements AttachedMemory {
 
   remove(buffer: AttachedBuffer): boolean {
     const view = buffer.retire();
-    // Where it was transferred nobody knows when it goes: the mark stays, and with it the zero pages.
-    if (view && !detach(view)) this.#own.members.setMark(this.#own.slot, buffer.slot, MARK.VIEWED);
+    // The mark stays, and with it the zero pages.
+    if (view && wasTransferred(view)) this.#transferred.push(view);
     return true;
   }
 
