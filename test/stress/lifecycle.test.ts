@@ -211,6 +211,28 @@ describe('a mirror in a worker thread', () => {
       await assertAsBefore(before, { vmas: 200, rss: 64 * MiB });
     }
   });
+
+  test('is cleared up after once, though several threads open mirrors at the same time', async () => {
+    const warm = startWorker(true);
+    await warm.said;
+    await warm.exited;
+    await collect();
+    const before = holdings();
+    for (let round = 0; round < 3; round++) {
+      const dead = [startWorker(false), startWorker(false), startWorker(false)];
+      for (const { worker, said } of dead) {
+        const { pid } = await said;
+        await worker.terminate();
+        await eventually('the end of its device', () => !isRunning(pid));
+      }
+      const live = [1, 2, 3, 4].map(() => startWorker(true));
+      for (const { said, exited } of live) {
+        assert.equal((await said).counted, 1000);
+        assert.deepEqual(await exited, [0]);
+      }
+      await assertAsBefore(before, { vmas: 200, rss: 64 * MiB });
+    }
+  });
 });
 
 describe('a host with three mirrors, one of them in a worker, leaves nothing', () => {

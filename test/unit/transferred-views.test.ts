@@ -39,12 +39,9 @@ test('a buffer whose ArrayBuffer was transferred refuses views, serves kernels, 
     assert.equal(taken[0], 0);
   }));
 
-test(
-  "a freed buffer's ArrayBuffer can't be transferred any more",
-  {
-    skip: !('transfer' in ArrayBuffer.prototype),
-  },
-  () =>
+// Node 20 has no way to.
+if ('transfer' in ArrayBuffer.prototype)
+  test("a freed buffer's ArrayBuffer can't be transferred any more", () =>
     withMirror(async ({ mirror }) => {
       const buffer = mirror.alloc(4096, { name: 'gone' });
       const stale = buffer.bytes.buffer as ArrayBuffer & Record<string, (length?: number) => ArrayBuffer>;
@@ -52,5 +49,4 @@ test(
       for (const method of ['transfer', 'transferToFixedLength'])
         assert.throws(() => stale[method]!(), { name: 'StateError', state: 'freed', message: /'gone'/ });
       assert.equal(stale.byteLength, 4096);
-    }),
-);
+    }));
