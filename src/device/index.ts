@@ -23,6 +23,7 @@ export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-proce
 export { firstMessage } from '../engine/first-message.ts';
 export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
+export { OutOfProcessDevice } from '../engine/out-of-process-device.ts';
 export { Pager, type PagerOptions } from '../engine/pager.ts';
 export {
   ProtectedWindow,

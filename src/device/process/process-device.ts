@@ -8,17 +8,16 @@
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
 import { DeviceProcess } from '../../engine/device-process.ts';
 import type { MapLogWriter } from '../../engine/map-log.ts';
+import { OutOfProcessDevice } from '../../engine/out-of-process-device.ts';
 import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
-import type { RingQueue } from '../../engine/ring-queue.ts';
-import { type DeviceLost, StateError, SystemError } from '../../errors.ts';
+import { StateError, SystemError } from '../../errors.ts';
 import type { Range } from '../../mm/address.ts';
 import { type Capabilities, SVM } from '../capabilities.ts';
 import type {
   AttachedDevice,
   Device,
   DeviceContext,
-  DeviceCounters,
   DeviceSpec,
   Program,
   ReservedRegion,
@@ -172,26 +171,20 @@ function inTheWay({ name, nearest }: DeviceContext, { start, end }: Range): Syst
   );
 }
 
-export class ProcessDevice implements Device {
+export class ProcessDevice extends OutOfProcessDevice implements Device {
   readonly kind = 'process';
-  readonly name: string;
   readonly window: Range;
   readonly capabilities = CAPABILITIES;
-  /** Worker threads that run kernels. */
-  readonly cores: number;
   readonly #sessions: Sessions;
   readonly #ring: RingDevice;
-  /** Loads run one after another, so that each sees what the one before has numbered. */
-  #loads: Promise<unknown> = Promise.resolve();
   #nextKernel = FIRST_LOADED_KERNEL;
   #nextProgram = 1;
 
   /** @internal Use {@link processDevice}. */
   constructor(sessions: Sessions, options: CheckedOptions) {
+    super(sessions.ring);
     this.#sessions = sessions;
     this.#ring = sessions.ring;
-    this.name = sessions.ring.name;
-    this.cores = options.cores;
     this.window = options.window;
   }
 
@@ -200,30 +193,9 @@ export class ProcessDevice implements Device {
     return this.#sessions.reserved;
   }
 
-  get queue(): RingQueue {
-    return this.#ring.queue;
-  }
-
-  /** The device's process, or that of its last life. */
-  get pid(): number {
-    return this.#ring.pid;
-  }
-
   /** How accesses outside live buffers are caught. */
   get faults(): Exclude<FaultMode, 'auto'> {
     return this.#sessions.mode;
-  }
-
-  get lost(): Promise<DeviceLost> {
-    return this.#ring.lost;
-  }
-
-  createQueue(): RingQueue {
-    return this.#ring.createQueue();
-  }
-
-  counters(): DeviceCounters {
-    return this.#ring.counters();
   }
 
   /**
@@ -234,9 +206,7 @@ export class ProcessDevice implements Device {
    */
   async load(source: URL | Uint8Array | ArrayBuffer): Promise<Program> {
     const url = await sourceUrl(source);
-    const loaded = this.#loads.then(() => this.#load(url));
-    this.#loads = loaded.catch(() => {});
-    return loaded;
+    return this.inOrder(() => this.#load(url));
   }
 
   async #load(url: string): Promise<Program> {
@@ -251,13 +221,5 @@ export class ProcessDevice implements Device {
     const expected = program.kernels;
     this.#sessions.programs.push({ request: { ...request, expected }, program });
     return program;
-  }
-
-  reopen(): Promise<void> {
-    return this.#ring.reopen();
-  }
-
-  close(): Promise<void> {
-    return this.#ring.close();
   }
 }

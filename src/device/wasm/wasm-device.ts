@@ -6,10 +6,9 @@
  */
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
 import { DeviceProcess } from '../../engine/device-process.ts';
+import { OutOfProcessDevice } from '../../engine/out-of-process-device.ts';
 import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
-import type { RingQueue } from '../../engine/ring-queue.ts';
-import type { DeviceLost } from '../../errors.ts';
 import { formatBytes, hex, ProgramError, StateError, UnsupportedError } from '../../errors.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { overlaps, type Range } from '../../mm/address.ts';
@@ -18,7 +17,6 @@ import type {
   AttachedDevice,
   Device,
   DeviceContext,
-  DeviceCounters,
   DeviceSpec,
   Program,
   ReservedRegion,
@@ -90,18 +88,13 @@ interface LoadedProgram {
   readonly program: Program;
 }
 
-export class WasmDevice implements Device {
+export class WasmDevice extends OutOfProcessDevice implements Device {
   readonly kind = 'wasm';
-  readonly name: string;
   readonly window: Range;
   readonly reserved: readonly ReservedRegion[];
   readonly capabilities = CAPABILITIES;
-  /** Worker threads that run kernels. */
-  readonly cores: number;
   readonly #ring: RingDevice;
   readonly #programs: LoadedProgram[];
-  /** Loads run one after another, so that each sees what the one before has placed. */
-  #loads: Promise<unknown> = Promise.resolve();
   #nextKernel = FIRST_LOADED_KERNEL;
   #nextProgram = 1;
 
@@ -113,11 +106,10 @@ export class WasmDevice implements Device {
     programs: LoadedProgram[],
     mode: () => Exclude<FaultMode, 'auto'>,
   ) {
+    super(ring);
     this.#ring = ring;
     this.#programs = programs;
     this.#mode = mode;
-    this.name = ring.name;
-    this.cores = options.cores;
     this.window = options.window;
     this.reserved = [...reservedRegions(options.cores), ...options.reserved];
   }
@@ -168,30 +160,9 @@ export class WasmDevice implements Device {
     return { device: new WasmDevice(ring, options, programs, () => mode), ring };
   }
 
-  get queue(): RingQueue {
-    return this.#ring.queue;
-  }
-
-  /** The device's process, or that of its last life. */
-  get pid(): number {
-    return this.#ring.pid;
-  }
-
   /** How accesses outside live buffers are caught. */
   get faults(): Exclude<FaultMode, 'auto'> {
     return this.#mode();
-  }
-
-  get lost(): Promise<DeviceLost> {
-    return this.#ring.lost;
-  }
-
-  createQueue(): RingQueue {
-    return this.#ring.createQueue();
-  }
-
-  counters(): DeviceCounters {
-    return this.#ring.counters();
   }
 
   /**
@@ -201,9 +172,7 @@ export class WasmDevice implements Device {
    */
   async load(source: URL | Uint8Array | ArrayBuffer): Promise<Program> {
     const bytes = await readSource(source);
-    const loaded = this.#loads.then(() => this.#load(bytes));
-    this.#loads = loaded.catch(() => {});
-    return loaded;
+    return this.inOrder(() => this.#load(bytes));
   }
 
   async #load(bytes: Uint8Array): Promise<Program> {
@@ -233,13 +202,5 @@ export class WasmDevice implements Device {
     const program = new WasmProgram(this.#ring, kernels, ids);
     this.#programs.push({ source: bytes, request, statics, program });
     return program;
-  }
-
-  reopen(): Promise<void> {
-    return this.#ring.reopen();
-  }
-
-  close(): Promise<void> {
-    return this.#ring.close();
   }
 }

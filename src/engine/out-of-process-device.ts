@@ -1,0 +1,67 @@
+/**
+ * What every device in a process of its own shows its owner, by way of its rings: queues, counters, loss and the way
+ * back. A particular device adds its window, and how programs are loaded.
+ *
+ * @module
+ */
+import type { DeviceCounters, Program } from '../device/device.ts';
+import type { DeviceLost } from '../errors.ts';
+import type { RingDevice } from './ring-device.ts';
+import type { RingQueue } from './ring-queue.ts';
+
+export abstract class OutOfProcessDevice {
+  readonly name: string;
+  /** Worker threads that run kernels. */
+  readonly cores: number;
+  readonly #ring: RingDevice;
+  /** Loads run one after another, so that each sees what the one before has numbered and placed. */
+  #loads: Promise<unknown> = Promise.resolve();
+
+  /** @internal */
+  constructor(ring: RingDevice) {
+    this.#ring = ring;
+    this.name = ring.name;
+    this.cores = ring.cores;
+  }
+
+  get queue(): RingQueue {
+    return this.#ring.queue;
+  }
+
+  /** The device's process, or that of its last life. */
+  get pid(): number {
+    return this.#ring.pid;
+  }
+
+  /**
+   * Resolves, never rejects, when the device is lost other than by `close`; a new promise from the moment on at which it
+   * is being reopened.
+   */
+  get lost(): Promise<DeviceLost> {
+    return this.#ring.lost;
+  }
+
+  createQueue(): RingQueue {
+    return this.#ring.createQueue();
+  }
+
+  counters(): DeviceCounters {
+    return this.#ring.counters();
+  }
+
+  /** Brings a lost device back, with its programs loaded again; waits where that is happening already. */
+  reopen(): Promise<void> {
+    return this.#ring.reopen();
+  }
+
+  close(): Promise<void> {
+    return this.#ring.close();
+  }
+
+  /** @internal */
+  protected inOrder(load: () => Promise<Program>): Promise<Program> {
+    const loaded = this.#loads.then(load);
+    this.#loads = loaded.catch(() => {});
+    return loaded;
+  }
+}
