@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { types } from 'node:util';
+import { isArrayBuffer, isUint8Array } from '../engine/byte-arrays.ts';
 import { invalidType } from '../errors.ts';
 
 /** A copy; undefined where the source is no bytes. Throws TypeError where their ArrayBuffer was transferred. */
 export function programBytes(source: unknown): Uint8Array<ArrayBuffer> | undefined {
-  const isArray = types.isUint8Array(source);
-  if (!isArray && !types.isArrayBuffer(source)) return undefined;
+  const isArray = isUint8Array(source);
+  if (!isArray && !isArrayBuffer(source)) return undefined;
   try {
     const bytes = isArray
       ? new Uint8Array(source.buffer, source.byteOffset, source.length)

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { types } from 'node:util';
 import type {
   Addressed,
   ArgumentKind,
@@ -16,6 +15,7 @@ import type {
   Queue,
 } from '../device/device.ts';
 import { DeviceLost, hex, invalidType, outOfRange } from '../errors.ts';
+import { isUint8Array } from './byte-arrays.ts';
 import type { Packet, QueuedCommand } from './command.ts';
 import { BUILTIN_KERNEL, MAX_ARGUMENTS, PACKET_TYPE } from './control-layout.ts';
 import { checkTimeout, chunkSize, countItems, isAddressed, packArguments } from './kernel-arguments.ts';
@@ -103,7 +103,7 @@ export class RingQueue implements Queue {
 
   fill(target: number | Addressed, pattern: number | Uint8Array, size?: number): Command {
     const bytes = typeof pattern === 'number' ? oneByte(pattern) : pattern;
-    if (!types.isUint8Array(bytes)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
+    if (!isUint8Array(bytes)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
     if (bytes.length < 1 || bytes.length > LARGEST_PATTERN) {
       throw outOfRange('pattern', `1 to ${LARGEST_PATTERN} bytes long`, bytes.length);
     }

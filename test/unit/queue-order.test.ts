@@ -69,10 +69,10 @@ test('50,000 launches that wait are taken back by one signal, and those with a d
   }));
 
 test('finish of a queue whose device is being reopened waits for what that queue holds, and for no more', () =>
-  withMirror(async ({ wasm }) => {
+  withMirror(async ({ mirror, wasm, program }) => {
     const other = wasm.createQueue();
-    process.kill(wasm.pid, 'SIGSTOP');
-    const before = wasm.queue.marker();
+    const forever = program.kernel('forever', ['pointer']);
+    const before = wasm.queue.launch(forever, { items: 1, args: [mirror.alloc(64)] });
     process.kill(wasm.pid, 'SIGKILL');
     await assert.rejects(before.done, { name: 'DeviceLost' });
     const reopening = wasm.reopen();
