@@ -22,7 +22,7 @@ const SMALL = ['--size', '64x40', '--cores', '2', '--seed', '7'];
 let folder: string;
 let out: string;
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mirrorspace-nearest-'));
+  folder = mkdtempSync(join(tmpdir(), 'nearest-main-'));
   out = join(folder, 'picture.png');
 });
 after(() => rmSync(folder, { recursive: true }));
