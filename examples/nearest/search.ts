@@ -6,8 +6,9 @@
  * @module
  */
 
+import type { Accessor, PiecedMemory } from 'mirrorspace/layout';
 import { unitVector, type Vector } from './globe.ts';
-import { HIGH, INDEX, LEFT, LOW, RIGHT, readPointer, type TreeMemory } from './kd-tree.ts';
+import { Node, type Tree } from './layout.ts';
 import type { Point } from './points.ts';
 
 /** `distance` is the squared chord. */
@@ -23,10 +24,13 @@ export class TreeSearch implements Answer {
   private x = 0;
   private y = 0;
   private z = 0;
-  private readonly tree: TreeMemory;
+  private readonly root: number;
+  /** The one accessor, which moves from node to node: a search allocates nothing. */
+  private readonly node: Accessor<typeof Node>;
 
-  constructor(tree: TreeMemory) {
-    this.tree = tree;
+  constructor(memory: PiecedMemory, tree: Accessor<typeof Tree>) {
+    this.root = tree.root;
+    this.node = Node.in(memory).at(tree.root);
   }
 
   find([x, y, z]: Vector): Answer {
@@ -35,24 +39,23 @@ export class TreeSearch implements Answer {
     this.z = z;
     this.index = -1;
     this.distance = Infinity;
-    this.visit(readPointer(this.tree.words, 0));
+    this.visit(this.root);
     return this;
   }
 
-  private visit(node: number): void {
-    const { doubles, words, address } = this.tree;
-    const word = (node - address) >>> 2;
-    const double = word >>> 1;
-    const dx = this.x - doubles[double]!;
-    const dy = this.y - doubles[double + 1]!;
-    const dz = this.z - doubles[double + 2]!;
+  private visit(address: number): void {
+    const { node } = this;
+    node.move(address);
+    const dx = this.x - node.x;
+    const dy = this.y - node.y;
+    const dz = this.z - node.z;
     const distance = dx * dx + dy * dy + dz * dz;
     if (distance < this.distance) {
       this.distance = distance;
-      this.index = words[word + INDEX]!;
+      this.index = node.index;
     }
-    const leftNode = readPointer(words, word + LEFT);
-    const rightNode = readPointer(words, word + RIGHT);
+    const leftNode = node.left;
+    const rightNode = node.right;
     const left = this.boxDistance(leftNode);
     const right = this.boxDistance(rightNode);
     if (left <= right) {
@@ -64,14 +67,13 @@ export class TreeSearch implements Answer {
     }
   }
 
-  private boxDistance(node: number): number {
-    if (node === 0) return Infinity;
-    const { doubles, address } = this.tree;
-    const low = ((node - address) >>> 3) + LOW;
-    const high = low + (HIGH - LOW);
-    const dx = Math.max(doubles[low]! - this.x, this.x - doubles[high]!, 0);
-    const dy = Math.max(doubles[low + 1]! - this.y, this.y - doubles[high + 1]!, 0);
-    const dz = Math.max(doubles[low + 2]! - this.z, this.z - doubles[high + 2]!, 0);
+  private boxDistance(address: number): number {
+    if (address === 0) return Infinity;
+    const { node } = this;
+    node.move(address);
+    const dx = Math.max(node.lowX - this.x, this.x - node.highX, 0);
+    const dy = Math.max(node.lowY - this.y, this.y - node.highY, 0);
+    const dz = Math.max(node.lowZ - this.z, this.z - node.highZ, 0);
     return dx * dx + dy * dy + dz * dz;
   }
 }
