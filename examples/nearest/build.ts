@@ -15,7 +15,13 @@ import { Node, Seen, Tree } from './layout.ts';
 
 /** The kernels, without their declarations. */
 export const SOURCE = new URL('./kernel/nearest.as.ts', import.meta.url);
-const LAYOUT = new URL('./layout.ts', import.meta.url);
+/** What the result depends on; the compiler's flags are those of asconfig.json. */
+const SOURCES = [
+  SOURCE,
+  new URL('./layout.ts', import.meta.url),
+  new URL(import.meta.url),
+  new URL(import.meta.resolve('mirrorspace/asconfig.json')),
+];
 
 /** Where the compiled kernels are expected. */
 export const KERNELS = new URL('./nearest.wasm', import.meta.url);
@@ -35,7 +41,7 @@ export async function readKernels(): Promise<Uint8Array<ArrayBuffer>> {
 function upToDate(): boolean {
   if (!existsSync(KERNELS)) return false;
   const { mtimeMs } = statSync(KERNELS);
-  return [SOURCE, LAYOUT, new URL(import.meta.url)].every((file) => statSync(file).mtimeMs <= mtimeMs);
+  return SOURCES.every((file) => statSync(file).mtimeMs <= mtimeMs);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url) && !upToDate()) {

@@ -55,6 +55,8 @@ test('the demo draws the picture, finds its own answers right, and exits with 0'
   const { code, stdout, stderr } = await run([...SMALL, '--out', out]);
   assert.equal(stderr, '');
   assert.equal(code, 0, stdout);
+  assert.match(stdout, /tree chunk 1 +1 MiB +0x[0-9a-f]+0000 /);
+  assert.match(stdout, /nodes in the tree +3,376 +316\.5 KiB of an arena/);
   assert.match(stdout, /correct: 2,000 random answers equal a brute-force search bit for bit/);
   assert.match(stdout, /2,560 compared with JavaScript's search of the same tree: all equal \(seed 7\)/);
   assert.doesNotMatch(stdout, /DIFFERENT|WRONG/);

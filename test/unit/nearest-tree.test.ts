@@ -23,14 +23,17 @@ import {
 import { buildTree, type TreeObject, toObjects } from '../../examples/nearest/kd-tree.ts';
 import { Node, Tree } from '../../examples/nearest/layout.ts';
 import type { Point } from '../../examples/nearest/points.ts';
-import { BruteForce, randomNumbers, TreeSearch } from '../../examples/nearest/search.ts';
+import { type Answer, BruteForce, randomNumbers, TreeSearch } from '../../examples/nearest/search.ts';
 import { makeHeap, PlainHost } from '../fixtures/plain-heap.ts';
 
 const at = (latitude: number, longitude: number): Point => ({ latitude, longitude, label: '' });
 
+const CHUNK = 65_536;
+const pick = ({ index, distance }: Answer): Answer => ({ index, distance });
+
 /** Any base will do, also one that no 32-bit number holds; small chunks, so that trees of some size span several. */
 function arenaAt(base = 0x1234_5678_0000) {
-  return makeHeap(new PlainHost(base), { chunkSize: 65_536 }).arena();
+  return makeHeap(new PlainHost(base), { chunkSize: CHUNK }).arena();
 }
 
 function searchOf(points: readonly Point[]): TreeSearch {
@@ -74,6 +77,19 @@ describe('search', () => {
         assertSame(points, unitVector(query.latitude, query.longitude));
       }),
     );
+  });
+
+  test('the tree and brute force agree where links lead from one piece of the memory to another', () => {
+    const random = randomNumbers(1);
+    const points = Array.from({ length: 3000 }, () => at(180 * random() - 90, 360 * random() - 180));
+    const memory = arenaAt();
+    const search = new TreeSearch(memory, buildTree(memory, points));
+    assert.ok(memory.reserved > 4 * CHUNK);
+    const judge = new BruteForce(points);
+    for (let i = 0; i < 300; i++) {
+      const query = unitVector(180 * random() - 90, 360 * random() - 180);
+      assert.deepEqual(pick(search.find(query)), judge.find(query));
+    }
   });
 
   test('a tree of one point always answers with it', () => {
@@ -154,7 +170,7 @@ describe('layout', () => {
 
   test('no points, or too little memory, is refused', () => {
     assert.throws(() => buildTree(arenaAt(), []), RangeError);
-    const memory = makeHeap(new PlainHost(0x10000), { maxBytes: 65_536 }).arena();
+    const memory = makeHeap(new PlainHost(0x10000), { maxBytes: CHUNK }).arena();
     assert.throws(() => buildTree(memory, Array(1000).fill(at(0, 0))), { name: 'LimitError' });
   });
 });
