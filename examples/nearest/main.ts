@@ -102,7 +102,7 @@ async function nearest(
   const before = mirror.occupants(wasm.window);
   const arena = mirror.heap({ name: 'tree', access: { wasm: 'read' } }).arena();
   const tree = buildTree(arena, points);
-  const chunks = mirror.buffers();
+  const chunks = mirror.buffers(); // so far, the heap's
   const grid = mirror.alloc(gridLength(map) * 8, { name: 'grid', access: { wasm: 'read' } });
   const results = mirror.alloc(pixels * 12, { name: 'results' });
   const page = mirror.alloc(sizeof(Seen), { name: 'seen' });
@@ -133,13 +133,8 @@ async function nearest(
   const random = randomNumbers(seed);
   const judge = new BruteForce(points);
   const wrong = check(answers, judge, map, gridView, randomPixels(map, CHECKED_PIXELS, random));
-  const javascript = searchRate(
-    new TreeSearch(arena, tree),
-    map,
-    gridView,
-    answers,
-    sampleRows(map, TIMED_PIXELS),
-  );
+  const follow = new TreeSearch(arena, tree);
+  const javascript = searchRate(follow, map, gridView, answers, sampleRows(map, TIMED_PIXELS));
   const sound = roots.same && wrong.length === 0 && javascript.different === 0;
 
   const land = await drawLand(dataset('world-110m.json'), map);
