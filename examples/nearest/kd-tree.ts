@@ -1,95 +1,57 @@
 /**
- * A kd-tree whose links are addresses, built from TypeScript into memory that a device can read: whoever sees
- * the same bytes at the same address can follow it, with nothing copied or translated. `bytes` may be a
- * mirrored buffer or any other memory; `address` is what its first byte is called on the device.
- *
- *     tree    0 root: pointer     8 count: u32    12 stamp: u32, for whoever owns the tree  16 bytes
- *     node    0 x, y, z: f64     24 low corner: 3 f64     48 high corner: 3 f64
- *            72 left: pointer    80 right: pointer        88 index: u32                 96 bytes
- *
- * Little endian; a pointer takes 8 bytes, 0 is null. The corners are those of the box around a node's point
- * and everything below it: a search passes over a box that is farther than the best it has.
+ * A kd-tree whose links are addresses, built from TypeScript in memory that a device can read: whoever sees the same
+ * bytes at the same address can follow it, with nothing copied or translated. The memory may be a heap of a mirror,
+ * an arena of one, or anything else that gives out parts of itself.
  *
  * @module
  */
 
-import { unitVector, type Vector } from './globe.ts';
+import type { Accessor, AllocatingMemory, PiecedMemory } from 'mirrorspace/layout';
+import { unitVector } from './globe.ts';
+import { Node, Tree } from './layout.ts';
 import type { Point } from './points.ts';
 
-export const HEADER_BYTES = 16;
-/** The stamp, counted in 32-bit words. */
-export const STAMP = 3;
-export const NODE_BYTES = 96;
-
-// Places in a node: the box counted in doubles, the rest in 32-bit words.
-export const LOW = 3;
-export const HIGH = 6;
-export const LEFT = 18;
-export const RIGHT = 20;
-export const INDEX = 22;
-
-const WORD = 2 ** 32;
-
-export function treeBytes(points: number): number {
-  return HEADER_BYTES + points * NODE_BYTES;
-}
-
-/** Fills `bytes` with the tree of all points (at least one); `index` in a node is the point's place in the list. */
-export function buildTree(bytes: Uint8Array, address: number, points: readonly Point[]): void {
+/** The tree of all points (at least one), made in `memory`; `index` in a node is the point's place in the list. */
+export function buildTree(memory: AllocatingMemory, points: readonly Point[]): Accessor<typeof Tree> {
   if (points.length === 0) throw new RangeError('a tree needs at least one point');
-  if (bytes.length < treeBytes(points.length)) throw new RangeError('the buffer is too small for the tree');
-  const memory = openTree(bytes, address);
-  const vectors = points.map((point) => unitVector(point.latitude, point.longitude));
   const order = Uint32Array.from(points.keys());
-  let next = HEADER_BYTES;
+  const { xs, ys, zs } = coordinates(points);
+  const nodes = Node.in(memory);
 
-  /** Places the points order[low, high), of which there is at least one; returns the address of their root. */
+  /** Makes nodes of the points order[low, high); returns the address of their root, 0 where there are none. */
   const place = (low: number, high: number): number => {
-    const box = boundingBox(vectors, order, low, high);
+    if (low === high) return 0;
+    const node = nodes.create();
+    const x = extent(xs, order, low, high);
+    const y = extent(ys, order, low, high);
+    const z = extent(zs, order, low, high);
+    node.lowX = x.low;
+    node.lowY = y.low;
+    node.lowZ = z.low;
+    node.highX = x.high;
+    node.highY = y.high;
+    node.highZ = z.high;
+
     const middle = (low + high) >>> 1;
-    select(order, low, high - 1, middle, (index) => vectors[index]![box.widest]!);
+    const widest = x.width >= y.width && x.width >= z.width ? xs : y.width >= z.width ? ys : zs;
+    select(order, low, high - 1, middle, widest);
     const index = order[middle]!;
-    const offset = next;
-    next += NODE_BYTES;
-    memory.doubles.set([...vectors[index]!, ...box.low, ...box.high], offset / 8);
-    const words = offset / 4;
-    memory.words[words + INDEX] = index;
-    writePointer(memory.words, words + LEFT, low < middle ? place(low, middle) : 0);
-    writePointer(memory.words, words + RIGHT, middle + 1 < high ? place(middle + 1, high) : 0);
-    return address + offset;
+    node.x = xs[index]!;
+    node.y = ys[index]!;
+    node.z = zs[index]!;
+    node.index = index;
+    node.left = place(low, middle);
+    node.right = place(middle + 1, high);
+    return node.address;
   };
 
-  const root = place(0, points.length);
-  memory.words[2] = points.length;
-  writePointer(memory.words, 0, root);
+  const tree = Tree.in(memory).create();
+  tree.root = place(0, points.length);
+  tree.count = points.length;
+  return tree;
 }
 
-/** A tree's memory as numbers; a node at address `a` begins at byte `a - address`. */
-export interface TreeMemory {
-  readonly address: number;
-  readonly doubles: Float64Array;
-  readonly words: Uint32Array;
-}
-
-export function openTree(bytes: Uint8Array, address: number): TreeMemory {
-  const length = Math.floor(bytes.length / 8);
-  return {
-    address,
-    doubles: new Float64Array(bytes.buffer, bytes.byteOffset, length),
-    words: new Uint32Array(bytes.buffer, bytes.byteOffset, 2 * length),
-  };
-}
-
-export function readPointer(words: Uint32Array, at: number): number {
-  return words[at]! + words[at + 1]! * WORD;
-}
-
-function writePointer(words: Uint32Array, at: number, pointer: number): void {
-  words[at] = pointer % WORD;
-  words[at + 1] = Math.floor(pointer / WORD);
-}
-
-/** The same tree as ordinary objects: what a program without shared memory would have, and would have to copy. */
+/** A node as an ordinary object. */
 export interface TreeObject {
   x: number;
   y: number;
@@ -105,48 +67,52 @@ export interface TreeObject {
   right: TreeObject | null;
 }
 
-export function toObjects(memory: TreeMemory, node = readPointer(memory.words, 0)): TreeObject {
-  const double = (node - memory.address) / 8;
-  const [x = 0, y = 0, z = 0, lowX = 0, lowY = 0, lowZ = 0, highX = 0, highY = 0, highZ = 0] =
-    memory.doubles.subarray(double, double + 9);
-  const child = (at: number) => {
-    const pointer = readPointer(memory.words, 2 * double + at);
-    return pointer === 0 ? null : toObjects(memory, pointer);
+/** The same tree as ordinary objects: what a program without shared memory would have, and would have to copy. */
+export function toObjects(memory: PiecedMemory, tree: Accessor<typeof Tree>): TreeObject {
+  const nodes = Node.in(memory);
+  const toObject = (address: number): TreeObject => {
+    const { x, y, z, lowX, lowY, lowZ, highX, highY, highZ, index, left, right } = nodes.at(address);
+    return {
+      ...{ x, y, z, lowX, lowY, lowZ, highX, highY, highZ, index },
+      left: left === 0 ? null : toObject(left),
+      right: right === 0 ? null : toObject(right),
+    };
   };
-  const index = memory.words[2 * double + INDEX]!;
-  return { x, y, z, lowX, lowY, lowZ, highX, highY, highZ, index, left: child(LEFT), right: child(RIGHT) };
+  return toObject(tree.root);
 }
 
-interface Box {
-  readonly low: Vector;
-  readonly high: Vector;
-  /** Along which axis it is widest: the one to divide. */
-  readonly widest: 0 | 1 | 2;
+/** The points as unit vectors, an array per axis. */
+function coordinates(points: readonly Point[]) {
+  const xs = new Float64Array(points.length);
+  const ys = new Float64Array(points.length);
+  const zs = new Float64Array(points.length);
+  points.forEach(({ latitude, longitude }, i) => {
+    [xs[i], ys[i], zs[i]] = unitVector(latitude, longitude);
+  });
+  return { xs, ys, zs };
 }
 
-function boundingBox(vectors: readonly Vector[], order: Uint32Array, from: number, to: number): Box {
-  const low: [number, number, number] = [Infinity, Infinity, Infinity];
-  const high: [number, number, number] = [-Infinity, -Infinity, -Infinity];
+/** The lowest and highest of the values of order[from, to). */
+function extent(values: Float64Array, order: Uint32Array, from: number, to: number) {
+  let low = Infinity;
+  let high = -Infinity;
   for (let i = from; i < to; i++) {
-    const vector = vectors[order[i]!]!;
-    for (const axis of [0, 1, 2] as const) {
-      if (vector[axis] < low[axis]) low[axis] = vector[axis];
-      if (vector[axis] > high[axis]) high[axis] = vector[axis];
-    }
+    const value = values[order[i]!]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
-  const [x, y, z] = [high[0] - low[0], high[1] - low[1], high[2] - low[2]];
-  return { low, high, widest: x >= y && x >= z ? 0 : y >= z ? 1 : 2 };
+  return { low, high, width: high - low };
 }
 
 /** Hoare's selection: afterwards order[k] is in its sorted place, with nothing above it before, nor below it after. */
-function select(order: Uint32Array, low: number, high: number, k: number, key: (i: number) => number): void {
+function select(order: Uint32Array, low: number, high: number, k: number, values: Float64Array): void {
   while (low < high) {
-    const pivot = key(order[(low + high) >>> 1]!);
+    const pivot = values[order[(low + high) >>> 1]!]!;
     let i = low;
     let j = high;
     while (i <= j) {
-      while (key(order[i]!) < pivot) i++;
-      while (key(order[j]!) > pivot) j--;
+      while (values[order[i]!]! < pivot) i++;
+      while (values[order[j]!]! > pivot) j--;
       if (i > j) break;
       const held = order[i]!;
       order[i++] = order[j]!;

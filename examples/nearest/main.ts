@@ -14,11 +14,13 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Mirror, MirrorError, openMirror, type WasmDevice, wasmDevice } from 'mirrorspace';
+import { sizeof } from 'mirrorspace/layout';
 import colours from 'picocolors';
 import { check, randomPixels, sampleRows } from './check.ts';
 import { gridLength, writeGrid } from './globe.ts';
-import { buildTree, openTree, toObjects, treeBytes } from './kd-tree.ts';
+import { buildTree, toObjects } from './kd-tree.ts';
 import { drawLand } from './land.ts';
+import { Seen } from './layout.ts';
 import { cloneCost, handOver, searchRate } from './measure.ts';
 import { type Options, parseOptions, USAGE, UsageError } from './options.ts';
 import { drawPicture } from './picture.ts';
@@ -32,7 +34,7 @@ import {
   describeWrong,
   showProgress,
 } from './report.ts';
-import { BruteForce, randomNumbers } from './search.ts';
+import { BruteForce, randomNumbers, TreeSearch } from './search.ts';
 import { heading } from './table.ts';
 
 /** Pixels of the map, unless --size says otherwise. */
@@ -95,29 +97,32 @@ async function nearest(
   const pixels = map.width * map.height;
   console.log(describeWindow(mirror, wasm));
 
-  // Four buffers, each at one address for both sides. The device may only read the first two.
+  // The nodes are objects in an arena of a heap, which takes memory from the mirror as it grows. All memory is at one
+  // address for both sides; the device may only read the tree and the grid.
   const before = mirror.occupants(wasm.window);
-  const tree = mirror.alloc(treeBytes(points.length), { name: 'tree', access: { wasm: 'read' } });
+  const arena = mirror.heap({ name: 'tree', access: { wasm: 'read' } }).arena();
+  const tree = buildTree(arena, points);
+  const chunks = mirror.buffers(); // so far, the heap's
   const grid = mirror.alloc(gridLength(map) * 8, { name: 'grid', access: { wasm: 'read' } });
   const results = mirror.alloc(pixels * 12, { name: 'results' });
-  const seen = mirror.alloc(64, { name: 'seen' });
-  console.log(describePlaces(mirror, wasm, [tree, grid, results, seen], before));
+  const page = mirror.alloc(sizeof(Seen), { name: 'seen' });
+  console.log(describePlaces(mirror, wasm, [...chunks, grid, results, page], before));
 
-  buildTree(tree.bytes, tree.address, points);
   const gridView = grid.view(Float64Array);
   writeGrid(map, gridView);
+  const seen = Seen.in(page).at(page.address);
 
   const program = await wasm.load(KERNELS);
   const probe = program.kernel('probe', ['pointer', 'pointer']);
   const search = program.kernel('nearest', ['pointer', 'pointer', 'pointer', 'u32', 'u32']);
 
-  await wasm.queue.launch(probe, { items: 1, args: [tree, seen] }).done;
-  const roots = compareRoots(tree, seen.bytes);
+  await wasm.queue.launch(probe, { items: 1, args: [tree.address, seen.address] }).done;
+  const roots = compareRoots(arena, tree, seen);
   console.log(`${heading('One tree, two sides')}\n${roots.text}`);
 
   const command = wasm.queue.launch(search, {
     items: pixels,
-    args: [tree, grid, results, map.width, map.height],
+    args: [tree.address, grid, results, map.width, map.height],
   });
   await showProgress(command, pixels);
   const answers = {
@@ -128,7 +133,8 @@ async function nearest(
   const random = randomNumbers(seed);
   const judge = new BruteForce(points);
   const wrong = check(answers, judge, map, gridView, randomPixels(map, CHECKED_PIXELS, random));
-  const javascript = searchRate(tree, map, gridView, answers, sampleRows(map, TIMED_PIXELS));
+  const follow = new TreeSearch(arena, tree);
+  const javascript = searchRate(follow, map, gridView, answers, sampleRows(map, TIMED_PIXELS));
   const sound = roots.same && wrong.length === 0 && javascript.different === 0;
 
   const land = await drawLand(dataset('world-110m.json'), map);
@@ -139,13 +145,14 @@ async function nearest(
 
   console.log(
     describeMeasurements({
-      nodes: points.length,
+      nodes: tree.count,
+      treeBytes: arena.bytes,
       queries: pixels,
       cores: wasm.cores,
       times: command.times,
       javascript,
       handOver: handOver(wasm.queue, probe, tree, seen, HAND_OVERS),
-      clone: cloneCost(toObjects(openTree(tree.bytes, tree.address)), CLONES),
+      clone: cloneCost(toObjects(arena, tree), CLONES),
       counters: wasm.counters(),
     }),
   );

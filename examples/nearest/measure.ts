@@ -5,10 +5,12 @@
  * @module
  */
 
-import type { Kernel, Queue, SvmBuffer } from 'mirrorspace';
+import type { Kernel, Queue } from 'mirrorspace';
+import type { Accessor } from 'mirrorspace/layout';
 import { type MapFrame, pixelVector } from './globe.ts';
-import { openTree, STAMP, type TreeObject } from './kd-tree.ts';
-import { TreeSearch } from './search.ts';
+import type { TreeObject } from './kd-tree.ts';
+import type { Seen, Tree } from './layout.ts';
+import type { TreeSearch } from './search.ts';
 
 export type ProbeKernel = Kernel<readonly ['pointer', 'pointer']>;
 
@@ -19,18 +21,17 @@ export type ProbeKernel = Kernel<readonly ['pointer', 'pointer']>;
 export function handOver(
   queue: Queue,
   probe: ProbeKernel,
-  tree: SvmBuffer,
-  seen: SvmBuffer,
+  tree: Accessor<typeof Tree>,
+  seen: Accessor<typeof Seen>,
   rounds: number,
 ): number {
-  const { words } = openTree(tree.bytes, tree.address);
-  const answer = seen.view(Uint32Array);
+  const args = [tree.address, seen.address] as const;
   return median(rounds, (round) => {
-    words[STAMP] = round + 1;
+    tree.stamp = round + 1;
     const begin = performance.now();
-    queue.launch(probe, { items: 1, args: [tree, seen] }).wait();
+    queue.launch(probe, { items: 1, args }).wait();
     const end = performance.now();
-    if (answer[9] !== round + 1) throw new Error(`the device saw stamp ${answer[9]}, not ${round + 1}`);
+    if (seen.stamp !== round + 1) throw new Error(`the device saw stamp ${seen.stamp}, not ${round + 1}`);
     return end - begin;
   });
 }
@@ -53,13 +54,12 @@ export interface SearchRate {
 
 /** The kernel's algorithm in JavaScript, on the same bytes, on one thread. */
 export function searchRate(
-  tree: SvmBuffer,
+  search: TreeSearch,
   map: MapFrame,
   grid: Float64Array,
   answers: { readonly distances: Float64Array; readonly indexes: Uint32Array },
   pixels: readonly number[],
 ): SearchRate {
-  const search = new TreeSearch(openTree(tree.bytes, tree.address));
   let different = 0;
   const run = (some: readonly number[]): number => {
     different = 0;

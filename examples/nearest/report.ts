@@ -17,10 +17,11 @@ import {
   type SvmBuffer,
   type WasmDevice,
 } from 'mirrorspace';
+import type { Accessor, PiecedMemory } from 'mirrorspace/layout';
 import colours from 'picocolors';
 import { SLIVER, survey, surveyKey, surveyLine, surveyTable, whyThere } from './address-space.ts';
 import type { Wrong } from './check.ts';
-import { LEFT, openTree, RIGHT, readPointer } from './kd-tree.ts';
+import { Node, type Seen, type Tree } from './layout.ts';
 import type { SearchRate } from './measure.ts';
 import type { Points } from './points.ts';
 import { count, duration, heading, shorten, table } from './table.ts';
@@ -99,18 +100,16 @@ export function describePlaces(
 
 /** Both sides' view of the root, and whether they agree in everything. */
 export function compareRoots(
-  tree: { readonly bytes: Uint8Array; readonly address: number },
-  seen: Uint8Array,
+  memory: PiecedMemory,
+  tree: Accessor<typeof Tree>,
+  seen: Accessor<typeof Seen>,
 ): { readonly same: boolean; readonly text: string } {
-  const { words, doubles } = openTree(tree.bytes, tree.address);
-  const root = readPointer(words, 0);
-  const word = (root - tree.address) / 4;
-  const device = openTree(seen, 0);
+  const root = Node.in(memory).at(tree.root);
   const rows = [
-    ['address of the root', hex(root), hex(readPointer(device.words, 0))],
-    ['address of its left child', hex(readPointer(words, word + LEFT)), hex(readPointer(device.words, 2))],
-    ['address of its right child', hex(readPointer(words, word + RIGHT)), hex(readPointer(device.words, 4))],
-    ['x stored at the root', String(doubles[word / 2]), String(device.doubles[3])],
+    ['address of the root', hex(root.address), hex(seen.root)],
+    ['address of its left child', hex(root.left), hex(seen.left)],
+    ['address of its right child', hex(root.right), hex(seen.right)],
+    ['x stored at the root', String(root.x), String(seen.x)],
   ];
   const marked = rows.map((row) => [
     ...row,
@@ -150,6 +149,8 @@ export async function showProgress(command: Command, items: number): Promise<voi
 
 export interface Measurements {
   readonly nodes: number;
+  /** Bytes that they take. */
+  readonly treeBytes: number;
   readonly queries: number;
   readonly cores: number;
   readonly times: Command['times'];
@@ -160,13 +161,13 @@ export interface Measurements {
 }
 
 export function describeMeasurements(measured: Measurements): string {
-  const { nodes, queries, cores, times, javascript, handOver, clone, counters } = measured;
+  const { nodes, treeBytes, queries, cores, times, javascript, handOver, clone, counters } = measured;
   const took = (times.finished ?? Number.NaN) - (times.started ?? Number.NaN);
   const rate = (1000 * queries) / took;
   const ratio = (value: number) => `${count(value)} times`;
   const on = `the device, ${cores} ${cores === 1 ? 'core' : 'cores'}`;
   const rows = [
-    ['nodes in the tree', count(nodes), ''],
+    ['nodes in the tree', count(nodes), `${formatBytes(treeBytes)} of an arena`],
     [`queries by ${on}`, count(queries), `in ${duration(took)}`],
     [`queries a second, ${on}`, count(rate), `${ratio(rate / javascript.perSecond)} JavaScript`],
     ['queries a second, JavaScript, same bytes', count(javascript.perSecond), 'one thread'],

@@ -7,17 +7,11 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { AllocatingMemory } from 'mirrorspace/layout';
 import { readKernels } from '../../examples/nearest/build.ts';
 import { gridLength, type MapFrame, pixelVector, worldMap, writeGrid } from '../../examples/nearest/globe.ts';
-import {
-  buildTree,
-  LEFT,
-  openTree,
-  RIGHT,
-  readPointer,
-  STAMP,
-  treeBytes,
-} from '../../examples/nearest/kd-tree.ts';
+import { buildTree } from '../../examples/nearest/kd-tree.ts';
+import { Node, Seen } from '../../examples/nearest/layout.ts';
 import type { Point } from '../../examples/nearest/points.ts';
 import { TreeSearch } from '../../examples/nearest/search.ts';
 
@@ -49,24 +43,35 @@ before(async () => {
   kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 });
 
-function load(points: readonly Point[], address = TREE) {
-  const bytes = new Uint8Array(memory.buffer, address, treeBytes(points.length));
-  buildTree(bytes, address, points);
-  return openTree(bytes, address);
+/** The device's memory from `address` on, given out from its start. */
+function memoryFrom(address: number): AllocatingMemory {
+  const bytes = new Uint8Array(memory.buffer, address);
+  const piece = { address, size: bytes.length, bytes };
+  let next = address;
+  return {
+    memoryAt: () => piece,
+    alloc: (size) => {
+      const at = next;
+      next += size;
+      bytes.fill(0, at - address, next - address);
+      return at;
+    },
+  };
 }
 
 /** Runs the kernel over the whole map and compares every pixel with TypeScript. */
 function compare(points: readonly Point[], map: MapFrame, address = TREE): void {
-  const tree = load(points, address);
+  const device = memoryFrom(address);
+  const tree = buildTree(device, points);
   const pixels = map.width * map.height;
   const grid = new Float64Array(memory.buffer, GRID, gridLength(map));
   writeGrid(map, grid);
   const distances = new Float64Array(memory.buffer, RESULTS, pixels).fill(-1);
   const indexes = new Uint32Array(memory.buffer, RESULTS + 8 * pixels, pixels).fill(7);
   const middle = pixels >> 1;
-  kernels.nearest(0, middle, address, GRID | 0, RESULTS | 0, map.width, map.height);
-  kernels.nearest(middle, pixels, address, GRID | 0, RESULTS | 0, map.width, map.height);
-  const search = new TreeSearch(tree);
+  kernels.nearest(0, middle, tree.address, GRID | 0, RESULTS | 0, map.width, map.height);
+  kernels.nearest(middle, pixels, tree.address, GRID | 0, RESULTS | 0, map.width, map.height);
+  const search = new TreeSearch(device, tree);
   for (let pixel = 0; pixel < pixels; pixel++) {
     const { index, distance } = search.find(pixelVector(map, grid, pixel));
     assert.ok(Object.is(distances[pixel], distance) && indexes[pixel] === index, `pixel ${pixel}`);
@@ -107,17 +112,18 @@ describe('probe', () => {
     const points = Array.from({ length: 9 }, (_, i): Point => {
       return { latitude: 10 * i - 40, longitude: 20 * i, label: '' };
     });
-    const tree = load(points);
-    tree.words[STAMP] = 12345;
-    kernels.probe(0, 1, TREE, SEEN);
-    const seen = openTree(new Uint8Array(memory.buffer, SEEN, 64), SEEN);
-    const root = readPointer(tree.words, 0);
-    const word = (root - TREE) / 4;
-    assert.equal(readPointer(seen.words, 0), root);
-    assert.equal(readPointer(seen.words, 2), readPointer(tree.words, word + LEFT));
-    assert.equal(readPointer(seen.words, 4), readPointer(tree.words, word + RIGHT));
-    assert.equal(seen.doubles[3], tree.doubles[word / 2]);
-    assert.equal(seen.words[9], 12345);
+    const device = memoryFrom(TREE);
+    const tree = buildTree(device, points);
+    tree.stamp = 12345;
+    kernels.probe(0, 1, tree.address, SEEN);
+    const seen = Seen.in(memoryFrom(SEEN)).at(SEEN);
+    const root = Node.in(device).at(tree.root);
+    assert.equal(seen.root, root.address);
+    assert.equal(seen.left, root.left);
+    assert.equal(seen.right, root.right);
+    assert.equal(seen.x, root.x);
+    assert.equal(seen.index, root.index);
+    assert.equal(seen.stamp, 12345);
   });
 });
 

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
-import { compileAssemblyScript } from '../fixtures/wasm-compile.ts';
+import { compileKernels, SOURCE } from '../../examples/nearest/build.ts';
 
 const DEMO = fileURLToPath(new URL('../../examples/nearest', import.meta.url));
 /** Inside of the package, so that a copy finds what the demo imports. */
@@ -55,6 +55,8 @@ test('the demo draws the picture, finds its own answers right, and exits with 0'
   const { code, stdout, stderr } = await run([...SMALL, '--out', out]);
   assert.equal(stderr, '');
   assert.equal(code, 0, stdout);
+  assert.match(stdout, /tree chunk 1 +1 MiB +0x[0-9a-f]+0000 /);
+  assert.match(stdout, /nodes in the tree +3,376 +316\.5 KiB of an arena/);
   assert.match(stdout, /correct: 2,000 random answers equal a brute-force search bit for bit/);
   assert.match(stdout, /2,560 compared with JavaScript's search of the same tree: all equal \(seed 7\)/);
   assert.doesNotMatch(stdout, /DIFFERENT|WRONG/);
@@ -107,11 +109,11 @@ describe('the demo with kernels that were built wrong', () => {
   });
   after(() => rmSync(copy, { recursive: true }));
 
-  const source = readFileSync(join(DEMO, 'kernel/nearest.as.ts'), 'utf8');
+  const source = readFileSync(SOURCE, 'utf8');
   for (const { what, right, wrong, says } of [
     {
       what: 'pass over the farther box',
-      right: '    if (right < best) visit(node.right);\n  } else {',
+      right: '    if (right < best) visit(node.right!);\n  } else {',
       wrong: '  } else {',
       says: /WRONG: [\d,]+ of 2,000 random answers\n {2}pixel \d+: the device found point/,
     },
@@ -123,14 +125,14 @@ describe('the demo with kernels that were built wrong', () => {
     },
     {
       what: 'see another root',
-      right: 'store<f64>(seen, root.x, 24);',
-      wrong: 'store<f64>(seen, root.y, 24);',
+      right: 'seen.x = root.x;',
+      wrong: 'seen.x = root.y;',
       says: /x stored at the root .*DIFFERENT/,
     },
   ]) {
     test(`exits with 1 where they ${what}, and says so`, async () => {
       assert.equal(source.split(right).length, 2, 'the source has the place');
-      writeFileSync(join(copy, 'nearest.wasm'), await compileAssemblyScript(source.replace(right, wrong)));
+      writeFileSync(join(copy, 'nearest.wasm'), await compileKernels(source.replace(right, wrong)));
       const { code, stdout } = await run([...SMALL, '--out', out], { demo: copy });
       assert.match(stdout, says);
       assert.equal(code, 1);

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { sizeof } from 'mirrorspace/layout';
 import { check, randomPixels, sampleRows } from '../../examples/nearest/check.ts';
 import {
   gridLength,
@@ -19,27 +20,30 @@ import {
   xOf,
   yOf,
 } from '../../examples/nearest/globe.ts';
-import {
-  buildTree,
-  HEADER_BYTES,
-  LEFT,
-  NODE_BYTES,
-  openTree,
-  RIGHT,
-  readPointer,
-  toObjects,
-  treeBytes,
-} from '../../examples/nearest/kd-tree.ts';
+import { buildTree, type TreeObject, toObjects } from '../../examples/nearest/kd-tree.ts';
+import { Node, Tree } from '../../examples/nearest/layout.ts';
 import type { Point } from '../../examples/nearest/points.ts';
-import { BruteForce, randomNumbers, TreeSearch } from '../../examples/nearest/search.ts';
+import { type Answer, BruteForce, randomNumbers, TreeSearch } from '../../examples/nearest/search.ts';
+import { makeHeap, PlainHost } from '../fixtures/plain-heap.ts';
 
 const at = (latitude: number, longitude: number): Point => ({ latitude, longitude, label: '' });
 
-/** Any base will do, also one that no 32-bit number holds. */
-function treeOf(points: readonly Point[], address = 0x1234_5678_9000) {
-  const bytes = new Uint8Array(treeBytes(points.length));
-  buildTree(bytes, address, points);
-  return openTree(bytes, address);
+const CHUNK = 65_536;
+const pick = ({ index, distance }: Answer): Answer => ({ index, distance });
+
+/** Any base will do, also one that no 32-bit number holds; small chunks, so that trees of some size span several. */
+function arenaAt(base = 0x1234_5678_0000) {
+  return makeHeap(new PlainHost(base), { chunkSize: CHUNK }).arena();
+}
+
+function searchOf(points: readonly Point[]): TreeSearch {
+  const memory = arenaAt();
+  return new TreeSearch(memory, buildTree(memory, points));
+}
+
+function objectsOf(points: readonly Point[]): TreeObject {
+  const memory = arenaAt();
+  return toObjects(memory, buildTree(memory, points));
 }
 
 const latitude = fc.double({ min: -90, max: 90, noNaN: true });
@@ -51,7 +55,7 @@ const latticePlace = fc
   .map(([lat, lon]) => at(45 * lat, 45 * lon));
 
 function assertSame(points: readonly Point[], query: Vector): void {
-  const found = new TreeSearch(treeOf(points)).find(query);
+  const found = searchOf(points).find(query);
   const judge = new BruteForce(points);
   const { distance } = judge.find(query);
   assert.ok(Object.is(found.distance, distance), `${found.distance} is not ${distance}`);
@@ -75,28 +79,41 @@ describe('search', () => {
     );
   });
 
+  test('the tree and brute force agree where links lead from one piece of the memory to another', () => {
+    const random = randomNumbers(1);
+    const points = Array.from({ length: 3000 }, () => at(180 * random() - 90, 360 * random() - 180));
+    const memory = arenaAt();
+    const search = new TreeSearch(memory, buildTree(memory, points));
+    assert.ok(memory.reserved > 4 * CHUNK);
+    const judge = new BruteForce(points);
+    for (let i = 0; i < 300; i++) {
+      const query = unitVector(180 * random() - 90, 360 * random() - 180);
+      assert.deepEqual(pick(search.find(query)), judge.find(query));
+    }
+  });
+
   test('a tree of one point always answers with it', () => {
-    const search = new TreeSearch(treeOf([at(10, 20)]));
+    const search = searchOf([at(10, 20)]);
     assert.equal(search.find(unitVector(-10, -160)).index, 0);
     assert.deepEqual({ ...search.find(unitVector(10, 20)) }.distance, 0);
   });
 
   test('a thousand equal points make a tree that is no deeper than any other', () => {
-    const tree = treeOf(Array.from({ length: 1000 }, () => at(1, 2)));
-    const depth = (node: ReturnType<typeof toObjects> | null): number =>
+    const points = Array.from({ length: 1000 }, () => at(1, 2));
+    const depth = (node: TreeObject | null): number =>
       node === null ? 0 : 1 + Math.max(depth(node.left), depth(node.right));
-    assert.equal(depth(toObjects(tree)), 10);
-    assert.equal(new TreeSearch(tree).find(unitVector(1, 2)).distance, 0);
+    assert.equal(depth(objectsOf(points)), 10);
+    assert.equal(searchOf(points).find(unitVector(1, 2)).distance, 0);
   });
 
   test('across the date line is near', () => {
     const points = [at(0, 179.9), at(0, 170), at(0, -170)];
-    assert.equal(new TreeSearch(treeOf(points)).find(unitVector(0, -179.9)).index, 0);
+    assert.equal(searchOf(points).find(unitVector(0, -179.9)).index, 0);
   });
 
   test('at a pole all longitudes are the same place', () => {
     const points = [at(90, 0), at(80, 100), at(-90, 77)];
-    const search = new TreeSearch(treeOf(points));
+    const search = searchOf(points);
     for (const lon of [-180, -90, 0, 45, 180]) {
       assert.equal(search.find(unitVector(89.9, lon)).index, 0);
       assert.equal(search.find(unitVector(-89.9, lon)).index, 2);
@@ -105,29 +122,41 @@ describe('search', () => {
 });
 
 describe('layout', () => {
-  test('every link is an address inside the tree, and every node is reached once', () => {
-    const points = Array.from({ length: 500 }, (_, i) => at((i * 37) % 90, (i * 101) % 180));
-    const address = 0xffff_ffff_0000;
-    const tree = treeOf(points, address);
-    const seen = new Set<number>();
-    const walk = (node: number): void => {
-      if (node === 0) return;
-      assert.ok(node >= address + HEADER_BYTES && node < address + treeBytes(500));
-      assert.equal((node - address - HEADER_BYTES) % NODE_BYTES, 0);
-      assert.ok(!seen.has(node));
-      seen.add(node);
-      walk(readPointer(tree.words, (node - address) / 4 + LEFT));
-      walk(readPointer(tree.words, (node - address) / 4 + RIGHT));
+  test('every link is the address of a node of the memory, and every node is reached once', () => {
+    const points = Array.from({ length: 1500 }, (_, i) => at((i * 37) % 90, (i * 101) % 180));
+    const memory = arenaAt(0xffff_ffff_0000);
+    const tree = buildTree(memory, points);
+    const nodes = Node.in(memory);
+    const ends = new Map<number, number>();
+    const pieces = new Set<unknown>();
+    const indexes = new Set<number>();
+    const walk = (address: number): void => {
+      if (address === 0) return;
+      const node = nodes.at(address);
+      assert.ok(!ends.has(address));
+      ends.set(address, address + sizeof(Node));
+      pieces.add(memory.memoryAt(address));
+      indexes.add(node.index);
+      walk(node.left);
+      walk(node.right);
     };
-    walk(readPointer(tree.words, 0));
-    assert.equal(seen.size, 500);
-    assert.equal(tree.words[2], 500);
+    walk(tree.root);
+    assert.equal(ends.size, 1500);
+    assert.equal(tree.count, 1500);
+    assert.deepEqual([Math.min(...indexes), Math.max(...indexes), indexes.size], [0, 1499, 1500]);
+    assert.ok(pieces.size >= 3, 'links lead from chunk to chunk');
+    const sorted = [...ends].sort(([a], [b]) => a - b);
+    assert.ok(
+      sorted.every(([, end], i) => end <= (sorted[i + 1]?.[0] ?? Infinity)),
+      'none overlaps another',
+    );
+    assert.equal(memory.bytes, 1500 * sizeof(Node) + sizeof(Tree));
   });
 
   test('as objects the tree holds the same points', () => {
     const points = [at(1, 2), at(-3, 4), at(5, -6), at(7, 8)];
     const indexes: number[] = [];
-    const walk = (node: ReturnType<typeof toObjects> | null): void => {
+    const walk = (node: TreeObject | null): void => {
       if (node === null) return;
       const { latitude, longitude } = points[node.index]!;
       assert.deepEqual([node.x, node.y, node.z], unitVector(latitude, longitude));
@@ -135,13 +164,14 @@ describe('layout', () => {
       walk(node.left);
       walk(node.right);
     };
-    walk(toObjects(treeOf(points)));
+    walk(objectsOf(points));
     assert.deepEqual(indexes.sort(), [0, 1, 2, 3]);
   });
 
   test('no points, or too little memory, is refused', () => {
-    assert.throws(() => buildTree(new Uint8Array(1024), 4096, []), RangeError);
-    assert.throws(() => buildTree(new Uint8Array(treeBytes(2) - 1), 4096, [at(0, 0), at(1, 1)]), RangeError);
+    assert.throws(() => buildTree(arenaAt(), []), RangeError);
+    const memory = makeHeap(new PlainHost(0x10000), { maxBytes: CHUNK }).arena();
+    assert.throws(() => buildTree(memory, Array(1000).fill(at(0, 0))), { name: 'LimitError' });
   });
 });
 

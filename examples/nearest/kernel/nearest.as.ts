@@ -2,40 +2,11 @@
  * The two kernels of the demo, in AssemblyScript (TypeScript syntax, compiled to WebAssembly by ../build.ts).
  *
  * A kernel is an exported function `name(begin, end, ...args)` that does the items [begin, end) of a launch;
- * every core runs its own instance of this module over the one mirrored memory. `Tree` and `Node` below are
- * the structures that kd-tree.ts wrote from TypeScript. A pointer takes 8 bytes there, as on every device;
- * addresses on this device have 32 bits, so the low half *is* the pointer, and `node.left` is a plain load.
- * Nothing is allocated here, and no static data is used.
+ * every core runs its own instance of this module over the one mirrored memory. The classes `Tree`, `Node` and
+ * `Seen` are made of ../layout.ts, which is what TypeScript builds the tree with; build.ts adds them to this file.
+ * A pointer takes 8 bytes there, as on every device; addresses on this device have 32 bits, so the low half *is*
+ * the pointer, and `node.left` is a plain load. Nothing is allocated here, and no static data is used.
  */
-
-/** 16 bytes at the start of the tree's buffer. */
-@unmanaged
-class Tree {
-  root: Node;
-  rootHigh: u32;
-  count: u32;
-  stamp: u32;
-}
-
-/** 96 bytes: a point on the unit sphere, the box around it and all below it, and where the tree goes on. */
-@unmanaged
-class Node {
-  x: f64;
-  y: f64;
-  z: f64;
-  lowX: f64;
-  lowY: f64;
-  lowZ: f64;
-  highX: f64;
-  highY: f64;
-  highZ: f64;
-  left: Node;
-  leftHigh: u32;
-  right: Node;
-  rightHigh: u32;
-  index: u32;
-  padding: u32;
-}
 
 // The query and the best answer so far. WebAssembly globals belong to an instance, so each core has its own.
 let x: f64 = 0;
@@ -69,7 +40,7 @@ export function nearest(
     z = load<f64>(row, 8);
     best = Infinity;
     bestIndex = u32.MAX_VALUE;
-    visit(tree.root);
+    visit(tree.root!);
     store<f64>(results + ((<usize>pixel) << 3), best);
     store<u32>(indexes + ((<usize>pixel) << 2), bestIndex);
   }
@@ -88,17 +59,17 @@ function visit(node: Node): void {
   const left = boxDistance(node.left);
   const right = boxDistance(node.right);
   if (left <= right) {
-    if (left < best) visit(node.left);
-    if (right < best) visit(node.right);
+    if (left < best) visit(node.left!);
+    if (right < best) visit(node.right!);
   } else {
-    if (right < best) visit(node.right);
-    if (left < best) visit(node.left);
+    if (right < best) visit(node.right!);
+    if (left < best) visit(node.left!);
   }
 }
 
 /** Squared, from the query to the box of a subtree; infinite for none. */
-function boxDistance(node: Node): f64 {
-  if (changetype<usize>(node) === 0) return Infinity;
+function boxDistance(node: Node | null): f64 {
+  if (node === null) return Infinity;
   const dx = max(max(node.lowX - x, x - node.highX), 0);
   const dy = max(max(node.lowY - y, y - node.highY), 0);
   const dz = max(max(node.lowZ - z, z - node.highZ), 0);
@@ -106,12 +77,12 @@ function boxDistance(node: Node): f64 {
 }
 
 /** Writes down what this device sees: the addresses of the root and its children, and some of what they hold. */
-export function probe(_begin: i32, _end: i32, tree: Tree, seen: usize): void {
-  const root = tree.root;
-  store<u64>(seen, <u64>changetype<usize>(root));
-  store<u64>(seen, <u64>changetype<usize>(root.left), 8);
-  store<u64>(seen, <u64>changetype<usize>(root.right), 16);
-  store<f64>(seen, root.x, 24);
-  store<u32>(seen, root.index, 32);
-  store<u32>(seen, tree.stamp, 36);
+export function probe(_begin: i32, _end: i32, tree: Tree, seen: Seen): void {
+  const root = tree.root!;
+  seen.root = root;
+  seen.left = root.left;
+  seen.right = root.right;
+  seen.x = root.x;
+  seen.index = root.index;
+  seen.stamp = tree.stamp;
 }
