@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { AttachError, invalidType, type Obstacle, outOfRange, TimeoutError } from '../../errors.ts';
+import { AttachError, invalidType, type Obstacle, outOfRange } from '../../errors.ts';
 import { pageSize, residentPages } from '../../linux/mmap.ts';
 import { type Address, alignDown } from '../../mm/address.ts';
 import { LiveBuffers } from '../live-buffers.ts';
@@ -16,11 +16,14 @@ import type { AttachedMemory } from './attached-memory.ts';
 import { watchLife } from './bell.ts';
 import { changes, cutName as cut, generationOf, readEntry, slotsUsed } from './buffer-table.ts';
 import { HEADER, HEADER_F64, JOINED, SHARE_STATE } from './control-layout.ts';
+import { Expected } from './expected.ts';
 import type { Ended, Membership } from './membership.ts';
 import { conflictMessage, unreachable } from './obstacles.ts';
 
 /** A range that could not be taken away for lack of room is tried again after so many milliseconds. */
 const TRY_AGAIN = 100;
+/** A thread that blocks looks after so many milliseconds whether the owner lives. */
+const SURVEY = 100;
 /** The owner's slot. */
 const OWNER = 0;
 
@@ -33,12 +36,6 @@ export interface AttachedAddressInfo {
   readonly offset: number;
   /** Whether the page is in memory now. */
   readonly resident: boolean;
-}
-
-interface Expected {
-  readonly name: string;
-  readonly found: (buffer: AttachedBuffer) => void;
-  readonly failed: (error: unknown) => void;
 }
 
 export class AttachedMirror {
@@ -54,7 +51,7 @@ export class AttachedMirror {
   readonly #bySlot = new Map<number, AttachedBuffer | (Obstacle & { readonly generation: number })>();
   readonly #byName = new Map<string, AttachedBuffer>();
   readonly #live: LiveBuffers<AttachedBuffer>;
-  readonly #expected = new Set<Expected>();
+  readonly #expected: Expected;
   readonly #exit = (): void => this.#giveUp('closed');
   #removing: AttachedBuffer[] = [];
   #unwatch = (): void => {};
@@ -62,12 +59,14 @@ export class AttachedMirror {
   #head: number | undefined;
   #incomplete = false;
   #retry: NodeJS.Timeout | undefined;
+  #surveyAt = 0;
   #left = false;
 
   /** @internal Maps everything there is; throws AttachError with nothing left behind. Use {@link attachMirror}. */
   constructor(own: Membership, memory: AttachedMemory, inThread: boolean) {
     this.#own = own;
     this.#memory = memory;
+    this.#expected = new Expected(own.bell);
     this.name = own.mirror;
     this.pid = own.members.get(OWNER, 'PROCESS');
     this.#live = new LiveBuffers(own.control.f64[HEADER_F64.ARENA_SIZE]!);
@@ -80,7 +79,7 @@ export class AttachedMirror {
     this.#joined = true;
     own.members.set(own.slot, 'JOINED', JOINED.YES);
     own.onRing(() => this.#rung());
-    own.refresh = () => this.#catchUp();
+    own.refresh = () => this.#survey();
     own.peers.ring(OWNER);
     const leader = own.members.get(own.slot, 'LEADER') - 1;
     if (leader > OWNER) own.peers.ring(leader);
@@ -150,35 +149,12 @@ export class AttachedMirror {
    * AttachError where it comes to be and is unreachable here, StateError once the mirror is closed or lost.
    */
   async whenBuffer(name: string, options?: WaitOptions): Promise<AttachedBuffer> {
-    const { timeout, signal, ref } = checkWait(options);
-    signal?.throwIfAborted();
+    const checked = checkWait(options);
+    checked.signal?.throwIfAborted();
     const there = this.buffer(name);
     if (there) return there;
     this.#own.check();
-    const { bell } = this.#own;
-    let timer: NodeJS.Timeout | undefined;
-    let aborted: (() => void) | undefined;
-    let expected: Expected | undefined;
-    if (ref) bell.hold();
-    try {
-      return await new Promise<AttachedBuffer>((found, failed) => {
-        expected = { name: cut(name), found, failed };
-        this.#expected.add(expected);
-        aborted = () => failed(signal?.reason);
-        signal?.addEventListener('abort', aborted, { once: true });
-        if (timeout === Number.POSITIVE_INFINITY) return;
-        timer = setTimeout(
-          () => failed(new TimeoutError(`buffer '${name}'`, timeout)),
-          Math.min(timeout, 2 ** 31 - 1),
-        );
-        if (!ref) timer.unref();
-      });
-    } finally {
-      if (expected) this.#expected.delete(expected);
-      if (aborted) signal?.removeEventListener('abort', aborted);
-      clearTimeout(timer);
-      if (ref) bell.letGo();
-    }
+    return this.#expected.wait(name, checked);
   }
 
   /**
@@ -222,6 +198,16 @@ export class AttachedMirror {
     this.#memory.look();
     this.#catchUp();
     this.#leave();
+  }
+
+  /** For a thread that blocks. A life line says nothing there, so the owner itself is looked at, now and then. */
+  #survey(): void {
+    this.#catchUp();
+    const now = performance.now();
+    if (this.#own.ended || now < this.#surveyAt) return;
+    this.#surveyAt = now + SURVEY;
+    this.#memory.look();
+    if (!this.#own.members.alive(OWNER)) this.#ownerGone();
   }
 
   /** Does what the table of buffers says: first all that has gone, then what is new. */
@@ -273,14 +259,13 @@ export class AttachedMirror {
     }
     if ('blockers' in added) {
       this.#bySlot.set(slot, { ...added, generation: entry.generation });
-      for (const { name, failed } of this.#expected)
-        if (name === added.name) failed(unreachable(this.name, process.pid, added));
+      this.#expected.failed(unreachable(this.name, process.pid, added), added.name);
       return;
     }
     this.#bySlot.set(slot, added);
     this.#byName.set(added.name, added);
     this.#live.add(added);
-    for (const { name, found } of this.#expected) if (name === added.name) found(added);
+    this.#expected.found(added);
   }
 
   #remove(slot: number): void {
@@ -302,7 +287,7 @@ export class AttachedMirror {
   #ownerGone(): void {
     this.#catchUp();
     if (this.#own.ended) return;
-    for (const { failed } of this.#expected) failed(this.#own.error('lost'));
+    this.#expected.failed(this.#own.error('lost'));
     this.#own.end('lost');
   }
 
@@ -313,7 +298,7 @@ export class AttachedMirror {
     process.removeListener('exit', this.#exit);
     clearTimeout(this.#retry);
     this.#unwatch();
-    for (const { failed } of this.#expected) failed(this.#own.error(reason));
+    this.#expected.failed(this.#own.error(reason));
     this.#own.end(reason);
     const { members, slot: own } = this.#own;
     const live = this.#live.sorted();

@@ -142,6 +142,8 @@ export class Sharing {
     };
     this.#table.rest(slot, () => acknowledged() && !this.#threads.holds(slot));
     this.#wake();
+    // Once the free is done: those of this thread that wait for a word in there are told.
+    queueMicrotask(() => this.waits.look());
     return { held, acknowledged, whenReleased: (callback) => this.#threads.whenReleased(slot, callback) };
   }
 

@@ -116,10 +116,10 @@ export class SharedChannel {
     this.#block(this.#received, checkTimeout(options), 'the channel', () => this.#trySend(bytes));
   }
 
-  /** Puts a message in; false where the ring is full. */
+  /** Puts a message in; false where that can't be done at once: the ring is full, or another side is at it just now. */
   trySend(message: NodeJS.ArrayBufferView): boolean {
     const bytes = this.#checkMessage(message);
-    return this.#lock.with(() => this.#trySend(bytes)) === true;
+    return this.#now(() => this.#trySend(bytes)) === true;
   }
 
   /** {@link send} without blocking the thread. */
@@ -134,10 +134,10 @@ export class SharedChannel {
     return this.#block(this.#sent, timeout, 'the channel', () => this.#tryReceive()) ?? undefined;
   }
 
-  /** Takes the oldest message out; undefined where there is none. */
+  /** Takes the oldest message out; undefined where there is none, or another side is at the ring just now. */
   tryReceive(): Uint8Array | undefined {
     if (this.length === 0) return undefined;
-    return this.#lock.with(() => this.#tryReceive()) ?? undefined;
+    return this.#now(() => this.#tryReceive()) ?? undefined;
   }
 
   /** {@link receive} without blocking the thread. */
@@ -150,9 +150,13 @@ export class SharedChannel {
     for (let message = await this.receiveAsync(); message; message = await this.receiveAsync()) yield message;
   }
 
-  /** No more messages go in; those that wait can still be taken out. For every side. Closing twice is no error. */
-  close(): void {
-    this.#lock.with(() => Atomics.store(this.#head.i32, this.#head.index + WORD.CLOSED, 1));
+  /**
+   * No more messages go in; those that wait can still be taken out. For every side. Closing twice is no error. Blocks
+   * until whoever puts a message in or takes one out just now is done or dead: TimeoutError where it was stopped in there.
+   */
+  close(options?: TimeoutOptions): void {
+    const closed = { timeout: checkTimeout(options) };
+    this.#lock.with(() => Atomics.store(this.#head.i32, this.#head.index + WORD.CLOSED, 1), closed);
     this.#waits.notify(this.#sent.address, Number.POSITIVE_INFINITY);
     this.#waits.notify(this.#received.address, Number.POSITIVE_INFINITY);
   }
@@ -190,6 +194,16 @@ export class SharedChannel {
     Atomics.store(i32, index + WORD.RECEIVED, (received + 1) % this.#modulus);
     this.#announce(this.#received);
     return message;
+  }
+
+  /** Under the lock, where that is free. */
+  #now<T>(attempt: () => T | undefined): T | undefined {
+    if (this.#lock.tryLock() === false) return undefined;
+    try {
+      return attempt();
+    } finally {
+      this.#lock.unlock();
+    }
   }
 
   #at(count: number): number {

@@ -66,13 +66,15 @@ export class SharedMutex {
     for (;;) {
       const value = Atomics.load(i32, index);
       if (value === 0) {
+        // A free leaves a 0 there as well.
+        this.#word.check();
         if (this.#take(0, name | WAITED_FOR)) return 'ok';
         continue;
       }
       const waited = value | WAITED_FOR;
       if (value !== waited && !this.#take(value, waited)) continue;
       const left = deadline - performance.now();
-      const result = this.#waits.wait(this.#word, waited, Math.min(Math.max(left, 0), LIVENESS), false);
+      const result = this.#waits.sleep(this.#word, waited, Math.min(Math.max(left, 0), LIVENESS));
       if (result !== 'timed-out') continue;
       if (this.#bequeath(waited)) return 'owner-died';
       if (left <= LIVENESS) throw new TimeoutError('the lock', timeout);

@@ -57,7 +57,13 @@ export class MirrorSync {
       this.#words.set(buffer, i32);
     }
     const index = ((address as Address) - buffer.address) / 4;
-    return { address: address as Address, i32, index, check: () => buffer.check() };
+    const { own } = this.waits;
+    const check = (): void => {
+      own.freshen();
+      if (own.ended === 'closed') own.check();
+      buffer.check();
+    };
+    return { address: address as Address, i32, index, check };
   }
 
   wait(address: Address, expected: number, options?: TimeoutOptions): WaitResult {
@@ -74,7 +80,7 @@ export class MirrorSync {
     if (typeof count !== 'number') throw invalidType('count', 'a number', count);
     if (!(count >= 0)) throw outOfRange('count', 'at least 0', count);
     this.buffer(address, 4);
-    return this.waits.notify(address, count);
+    return this.waits.notify(address, Math.trunc(count));
   }
 }
 

@@ -15,7 +15,10 @@ import type { CheckedWait } from './wait-options.ts';
 
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 
-/** A blocked thread looks this often, in milliseconds, whether what it waits for still exists. */
+/**
+ * A blocked thread hears no bell and no life line: it looks this often, in milliseconds, whether what it waits for still
+ * exists.
+ */
 const SLICE = 100;
 /**
  * How long, in milliseconds, a blocking wait looks at the word before it sleeps, at most: about what a wake-up takes on
@@ -40,6 +43,8 @@ export interface Word {
 interface Pending {
   finish(result: WaitResult): void;
   readonly notified: () => boolean;
+  /** Gives up where the word is no more. */
+  check(): void;
 }
 
 export class Waits {
@@ -57,35 +62,45 @@ export class Waits {
     own.onRing(() => this.look());
   }
 
-  /** Blocks while the word holds `expected`. `'ok'` may be spurious. */
-  wait({ address, i32, index, check }: Word, expected: number, timeout: number, spins = true): WaitResult {
+  /** Blocks while the word holds `expected`. `'ok'` may be spurious. Throws once word or share are no more. */
+  wait(word: Word, expected: number, timeout: number): WaitResult {
+    const { i32, index } = word;
     if (Atomics.load(i32, index) !== expected) return 'not-equal';
     const begun = performance.now();
     const deadline = begun + timeout;
-    if (spins) {
-      const spin = ++this.#waits % TRY_LONG === 0 ? LONGEST_SPIN : this.#spin;
-      for (const end = begun + Math.min(spin, timeout); performance.now() < end; )
-        for (let i = 0; i < LOOKS; i++) {
-          if (Atomics.load(i32, index) === expected) continue;
-          this.#spin = Math.min(LONGEST_SPIN, spin * 1.5 + 0.001);
-          return 'ok';
-        }
-      this.#spin = Math.min(this.#spin, spin) / 4;
-    }
+    const spin = ++this.#waits % TRY_LONG === 0 ? LONGEST_SPIN : this.#spin;
+    for (const end = begun + Math.min(spin, timeout); performance.now() < end; )
+      for (let i = 0; i < LOOKS; i++) {
+        if (Atomics.load(i32, index) === expected) continue;
+        this.#spin = Math.min(LONGEST_SPIN, spin * 1.5 + 0.001);
+        // A free changes words as well.
+        word.check();
+        return 'ok';
+      }
+    this.#spin = Math.min(this.#spin, spin) / 4;
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
-      const result = futexSleep(address, expected, Math.min(left, SLICE));
-      if (result === 'ok') return 'ok';
-      if (result === 'not-equal') return 'ok';
-      if (left <= SLICE) return 'timed-out';
-      this.own.refresh?.();
-      check();
+      if (this.sleep(word, expected, Math.min(left, SLICE)) !== 'timed-out') return 'ok';
       this.own.check();
+      if (left <= SLICE) return 'timed-out';
     }
+  }
+
+  /**
+   * One sleep in the futex, of at most `timeout` milliseconds; then what has happened meanwhile is taken in. Throws where
+   * the word is no more; not where the owner is lost, since the word may change all the same.
+   */
+  sleep(word: Word, expected: number, timeout: number): WaitResult {
+    const result = futexSleep(word.address, expected, timeout);
+    if (result === 'timed-out') this.own.refresh?.();
+    word.check();
+    return result;
   }
 
   /** Wakes up to `count` waiters, those that block first; gives how many there were. */
   notify(address: Address, count: number): number {
+    // FUTEX_WAKE of 0 wakes one.
+    if (count === 0) return 0;
     let woken = futexWake(address, Math.min(count, MOST_WAKES));
     const slots = Atomics.load(this.#i32, HEADER.WAITER_SLOTS);
     for (let entry = 0; entry < slots && woken < count; entry++) {
@@ -106,7 +121,10 @@ export class Waits {
     return woken;
   }
 
-  /** {@link wait} that does not block. Rejects with the signal's reason, or a StateError once the share has ended. */
+  /**
+   * {@link wait} that does not block. Rejects with the signal's reason, or a StateError once the word is freed or the
+   * share has ended.
+   */
   async waitAsync(word: Word, expected: number, { timeout, signal, ref }: CheckedWait): Promise<WaitResult> {
     signal?.throwIfAborted();
     this.own.check();
@@ -131,7 +149,17 @@ export class Waits {
         settle();
       };
       const notified = (): boolean => (Atomics.load(this.#i32, at) & WAITER.NOTIFIED) !== 0;
-      const pending = { notified, finish: (result: WaitResult) => done(() => resolve(result)) };
+      const pending = {
+        notified,
+        finish: (result: WaitResult) => done(() => resolve(result)),
+        check: () => {
+          try {
+            word.check();
+          } catch (error) {
+            done(() => reject(error));
+          }
+        },
+      };
       // A notification that came first has been counted by who sent it: it is not thrown away.
       const aborted = (): void => (notified() ? pending.finish('ok') : done(() => reject(signal?.reason)));
       const forget = this.own.onEnd((reason: Ended) => done(() => reject(this.own.error(reason))));
@@ -168,9 +196,11 @@ export class Waits {
     );
   }
 
-  /** The bell was rung: those of this thread that were notified go on. */
+  /** The bell was rung: those of this thread that were notified, or whose word was freed, go on. */
   look(): void {
-    for (const pending of this.#pending) if (pending.notified()) pending.finish('ok');
+    for (const pending of this.#pending)
+      if (pending.notified()) pending.finish('ok');
+      else pending.check();
   }
 
   /** That member has gone: what it waited for goes. */
