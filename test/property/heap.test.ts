@@ -130,6 +130,45 @@ test('dividing by a class without a division is exact for every object of every 
   });
 });
 
+test('the address map answers as a list of ranges does, where ranges cover many times 4 GiB', () => {
+  const GRAIN = 2 ** 30;
+  const range = fc.tuple(fc.nat(40), fc.nat(30), fc.constantFrom(0, SPAN), fc.constantFrom(0, SPAN));
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 12 }), (ranges) => {
+      const map = new AddressMap();
+      const naive: { start: number; end: number; id: number }[] = [];
+      ranges.forEach(([first, count, after, before], i) => {
+        const start = 0x7_0000_0000 + first * GRAIN + after;
+        const end = start + count * GRAIN + SPAN - before;
+        const id = i % 3 === 2 ? 0 : i + 1;
+        map.set(start, end, id);
+        if (end > start) naive.unshift({ start, end, id });
+      });
+      const points = naive.flatMap(({ start, end }) => [start, end]);
+      for (const point of [...points, 0x7_0000_0000, 0xf_0000_0000]) {
+        for (const at of [point - SPAN, point - 1, point, point + SPAN]) {
+          const expected = naive.find(({ start, end }) => at >= start && at < end)?.id ?? 0;
+          assert.equal(map.get(at), expected, at.toString(16));
+          if (at === point) assert.equal(map.get(at + 0.5), 0);
+        }
+      }
+    }),
+  );
+});
+
+test('what an address map takes does not grow with the size of an object', () => {
+  const map = new AddressMap();
+  const before = process.memoryUsage().arrayBuffers;
+  const start = 0x10_0000_0000 + SPAN;
+  map.set(start, start + 2 ** 42, 7);
+  // Two tables of 256 KiB: where it begins and where it ends.
+  assert.ok(process.memoryUsage().arrayBuffers - before < 2 ** 20);
+  for (const at of [start, start + 2 ** 41, start + 2 ** 42 - 1]) assert.equal(map.get(at), 7);
+  for (const at of [start - 1, start + 2 ** 42]) assert.equal(map.get(at), 0);
+  map.set(start, start + 2 ** 42, 0);
+  for (const at of [start, start + 2 ** 41, start + 2 ** 42 - 1]) assert.equal(map.get(at), 0);
+});
+
 test('the address map answers as a list of ranges does', () => {
   const starts = fc
     .tuple(fc.constantFrom(0, 0xffff, 0x1_0000, 0x7_e000_0000), fc.integer({ min: 0, max: 20 }))

@@ -225,6 +225,49 @@ test('an arena frees its objects together, and its spans serve again', () =>
     assert.equal(heap.statistics().arenas, 0);
   }));
 
+test('a large object of an arena is freed by nobody but the arena, which frees nothing else', () =>
+  withMirror(async ({ mirror }) => {
+    const heap = mirror.heap();
+    const record = heap.alloc(16);
+    heap.view(Uint8Array, record).fill(7);
+    const arena = heap.arena();
+    const large = arena.alloc(40_000);
+    for (const call of [() => heap.free(large), () => heap.sizeOf(large), () => heap.free(large + 8)])
+      assert.throws(call, { name: 'RangeError', code: 'ERR_OUT_OF_RANGE', message: /of an arena/ });
+    assert.equal(heap.memoryAt(large)?.address, large);
+    arena.reset();
+    assert.equal(heap.memoryAt(large), undefined);
+    assert.throws(() => heap.free(large), { name: 'RangeError', message: /gave out/ });
+    assert.deepEqual([...heap.view(Uint8Array, record)], Array(16).fill(7));
+    heap.free(record);
+    assert.equal(heap.statistics().objects, 0);
+  }));
+
+test('an object of 4 TiB costs the bookkeeping no more than one of 64 KiB', async () => {
+  await using mirror = await openMirror({ devices: {} });
+  const heap = mirror.heap();
+  const before = process.memoryUsage().arrayBuffers;
+  const large = heap.alloc(2 ** 42);
+  assert.ok(process.memoryUsage().arrayBuffers - before < 2 ** 20);
+  assert.equal(heap.sizeOf(large), 2 ** 42);
+  assert.equal(heap.memoryAt(large + 2 ** 41)?.address, large);
+  heap.free(large);
+  assert.equal(heap.memoryAt(large + 2 ** 41), undefined);
+});
+
+test('a heap that has given nothing out takes nothing back, whatever it is given', () =>
+  withMirror(async ({ mirror }) => {
+    const heap = mirror.heap();
+    for (let i = 0; i < 2; i++) {
+      for (const bad of [-1, -0, 0, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -(2 ** 53)])
+        assert.throws(() => heap.free(bad), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, String(bad));
+      for (const bad of ['-1', '', null, undefined, 1n, {}, []] as never[])
+        assert.throws(() => heap.free(bad), { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
+      assert.throws(() => heap.free(heap.alloc(16) + 1), { name: 'RangeError' });
+      heap.free(heap.alloc(16));
+    }
+  }));
+
 test('a closed heap refuses everything, and so does that of a closed mirror', async () => {
   const mirror = await openMirror({ devices: { wasm: wasmDevice({ cores: 1 }) } });
   const [heap, other] = [mirror.heap({ name: 'first' }), mirror.heap()];
