@@ -244,7 +244,7 @@ test('a large object of an arena is freed by nobody but the arena, which frees n
   }));
 
 test('an object of 4 TiB costs the bookkeeping no more than one of 64 KiB', async () => {
-  await using mirror = await openMirror();
+  await using mirror = await openMirror({ devices: {} });
   const heap = mirror.heap();
   const before = process.memoryUsage().arrayBuffers;
   const large = heap.alloc(2 ** 42);

@@ -22,6 +22,12 @@ export interface ArenaSpan {
   readonly word: number;
 }
 
+/** The span of an object with a buffer of its own. */
+export interface LargeSpan {
+  readonly id: number;
+  readonly base: Address;
+}
+
 /** What the heap does for its arenas. */
 export interface ArenaSource {
   readonly heap: {
@@ -31,8 +37,9 @@ export interface ArenaSource {
   };
   takeSpan(): ArenaSpan;
   giveSpan(id: number): void;
-  allocLarge(size: number): Address;
-  freeLarge(address: Address): void;
+  /** Gives the span of an object above 32 KiB, which nobody but this arena can free. */
+  allocLarge(size: number): LargeSpan;
+  freeLarge(id: number): void;
 }
 
 const NO_MEMORY = new Float64Array(0);
@@ -41,7 +48,7 @@ const NO_MEMORY = new Float64Array(0);
 export class HeapArena {
   readonly #source: ArenaSource;
   #spans: ArenaSpan[] = [];
-  #large: Address[] = [];
+  #large: number[] = [];
   #bytes = 0;
   #closed = false;
   /** The span that is being filled, and how far. */
@@ -121,10 +128,10 @@ export class HeapArena {
   }
 
   #allocLarge(size: number): Address {
-    const address = this.#source.allocLarge(size);
-    this.#large.push(address);
+    const { id, base } = this.#source.allocLarge(size);
+    this.#large.push(id);
     this.#bytes += size;
-    return address;
+    return base;
   }
 
   #enter(span: ArenaSpan): void {
@@ -143,7 +150,7 @@ export class HeapArena {
     this.#offset = SPAN;
     this.#memory = NO_MEMORY;
     for (const { id } of spans) this.#source.giveSpan(id);
-    for (const address of large) this.#source.freeLarge(address);
+    for (const id of large) this.#source.freeLarge(id);
   }
 
   #refuse(): never {

@@ -5,7 +5,7 @@
  * @module
  */
 import { COUNTS, SIZES, SPAN } from './size-classes.ts';
-import { ARENA, FREE, LARGE } from './span-records.ts';
+import { ARENA, ARENA_LARGE, FREE, LARGE } from './span-records.ts';
 import type { SpanTable } from './span-table.ts';
 
 export interface HeapStatistics {
@@ -52,7 +52,7 @@ export function heapStatistics(table: SpanTable, reserved: number, chunks: numbe
       objects[what]! += table.usedOf(id);
     } else if (what === FREE) free += SPAN;
     else if (what === ARENA) arenas += SPAN;
-    else if (what === LARGE) {
+    else if (what === LARGE || what === ARENA_LARGE) {
       largeObjects++;
       largeBytes += table.largeSize(id);
     }

@@ -10,10 +10,11 @@ import { type Address, alignDown, alignUp } from '../../mm/address.ts';
 import type { AllocOptions } from '../alloc-options.ts';
 import type { TypedArrayConstructor } from '../mapped-buffer.ts';
 import type { SvmBuffer } from '../svm-buffer.ts';
-import { type ArenaSpan, HeapArena } from './heap-arena.ts';
+import { type ArenaSpan, HeapArena, type LargeSpan } from './heap-arena.ts';
 import { type CheckedHeap, checkObject, nextChunk } from './heap-options.ts';
 import { type HeapStatistics, heapStatistics } from './heap-statistics.ts';
 import { alignedClass, CLASS_OF, GRAIN, LARGEST_CLASS, SPAN } from './size-classes.ts';
+import { ARENA_LARGE, LARGE } from './span-records.ts';
 import { SpanTable } from './span-table.ts';
 
 /** Where a heap's memory comes from: a mirror. */
@@ -142,8 +143,8 @@ export class Heap {
       heap: this,
       takeSpan: () => this.#takeSpan(),
       giveSpan: (id) => this.#table.giveSpan(id),
-      allocLarge: (size) => this.#allocLarge(size),
-      freeLarge: (address) => this.#freeLarge(this.#table.spanAt(address)),
+      allocLarge: (size) => this.#allocLarge(size, ARENA_LARGE),
+      freeLarge: (id) => this.#freeLarge(id),
     });
   }
 
@@ -184,7 +185,7 @@ export class Heap {
 
   #allocSlowly(size: number, align: number): Address {
     checkObject(size, align);
-    if (size > LARGEST_CLASS || align > LARGEST_CLASS) return this.#allocLarge(size);
+    if (size > LARGEST_CLASS || align > LARGEST_CLASS) return this.#allocLarge(size, LARGE).base;
     const cls = alignedClass(size, align);
     const address = this.#table.alloc(cls);
     if (address !== 0) return address;
@@ -229,7 +230,7 @@ export class Heap {
     this.#chunks++;
   }
 
-  #allocLarge(size: number): Address {
+  #allocLarge(size: number, kind: typeof LARGE | typeof ARENA_LARGE): LargeSpan {
     const reserved = alignUp(size, this.#host.pageSize);
     const { maxBytes, buffers } = this.#options;
     if (this.#reserved + reserved > maxBytes) {
@@ -237,10 +238,10 @@ export class Heap {
     }
     const buffer = this.#host.alloc(size, { ...buffers, name: `${this.name} object` });
     const piece = this.#unused.pop() ?? this.#pieces.length;
-    this.#table.addLarge(buffer.address, size, piece);
+    const id = this.#table.addLarge(buffer.address, size, piece, kind);
     this.#pieces[piece] = { buffer, reserved, spans: undefined };
     this.#reserved += reserved;
-    return buffer.address;
+    return { id, base: buffer.address };
   }
 
   #freeLarge(span: number): void {

@@ -39,6 +39,8 @@ export const ARENA = 252;
 export const LARGE = 253;
 /** No span: a record that is not in use. */
 export const NONE = 254;
+/** An object above the largest class that belongs to an arena. */
+export const ARENA_LARGE = 255;
 
 const FIRST_CAPACITY = 32;
 const SHIFT = 20;

@@ -12,6 +12,7 @@ import { AddressMap } from './address-map.ts';
 import { COUNTS, SIZES, SPAN } from './size-classes.ts';
 import {
   ARENA,
+  ARENA_LARGE,
   BITMAP,
   BITMAP_WORDS,
   COUNT,
@@ -46,8 +47,11 @@ export class SpanTable extends SpanRecords {
   readonly #map = new AddressMap();
   /** Spans with a free object, by class, then free spans: the first of each list. */
   readonly #first = new Int32Array(SIZES.length + 1);
-  /** The object that was allocated last, until it is freed: one that is freed soon need not be looked for. */
-  #recent = -1;
+  /**
+   * The object that was allocated last, until it is freed: one that is freed soon need not be looked for. NaN for none,
+   * which is equal to no address that anybody may give.
+   */
+  #recent = Number.NaN;
   #recentSpan = 0;
   #recentSlot = 0;
   readonly #largeSizes = new Map<number, number>();
@@ -101,7 +105,7 @@ export class SpanTable extends SpanRecords {
     let span = this.#recentSpan;
     let slot = this.#recentSlot;
     let record = span * (144 satisfies typeof RECORD);
-    if (address === this.#recent) this.#recent = -1;
+    if (address === this.#recent) this.#recent = Number.NaN;
     else {
       span = this.#map.get(address);
       record = span * (144 satisfies typeof RECORD);
@@ -145,7 +149,7 @@ export class SpanTable extends SpanRecords {
     return typeof address === 'number' ? this.#map.get(address) : 0;
   }
 
-  /** A size class, `FREE`, `ARENA`, `LARGE` or `NONE`. */
+  /** A size class, `FREE`, `ARENA`, `LARGE`, `ARENA_LARGE` or `NONE`. */
   kindOf(span: number): number {
     return this.words[span * RECORD + KIND]!;
   }
@@ -209,9 +213,9 @@ export class SpanTable extends SpanRecords {
     }
   }
 
-  /** An object with memory of its own. */
-  addLarge(base: Address, size: number, piece: number): number {
-    const id = this.add(LARGE, base, piece, undefined, 0);
+  /** An object with memory of its own, for the heap or for an arena. */
+  addLarge(base: Address, size: number, piece: number, kind: typeof LARGE | typeof ARENA_LARGE): number {
+    const id = this.add(kind, base, piece, undefined, 0);
     this.#map.set(base, base + size, id);
     this.#largeSizes.set(id, size);
     return id;
@@ -316,7 +320,7 @@ export class SpanTable extends SpanRecords {
         `the start of an object: this is ${address - object} bytes into the one at ${hex(object)}`,
         address,
       );
-    if (kind === ARENA) {
+    if (kind === ARENA || kind === ARENA_LARGE) {
       const expected =
         "no address of an arena, whose objects are freed together by the arena's reset or close";
       throw outOfRange('address', expected, address);
