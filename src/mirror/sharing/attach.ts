@@ -8,19 +8,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import type { SharedMemory } from '../../engine/shared-memory.ts';
 import { AttachError } from '../../errors.ts';
-import { threadId } from '../../linux/process.ts';
-import { isAlive } from '../../linux/task.ts';
 import { checkPlatform } from '../platform.ts';
 import { type AttachedMemory, OwnMappings, SeenMappings } from './attached-memory.ts';
 import { AttachedMirror } from './attached-mirror.ts';
-import { HEADER, HEADER_F64, JOINED } from './control-layout.ts';
+import { goOut, tryEnter } from './attaching.ts';
+import { HEADER, HEADER_F64 } from './control-layout.ts';
 import { checkHandle, openControl, openOf, type ShareHandle } from './handle.ts';
 import { Membership } from './membership.ts';
+import { clearUpAfter, mapsHere } from './orphaned-mappings.ts';
 
 /**
  * Attaches this thread to the mirror that a handle of {@link Mirror.share} stands for: its buffers appear at the
  * addresses that they have in the process that opened it. `handle` may be its JSON. Rejects with TypeError or RangeError
- * for what is no handle, AttachError where this process can't attach, StateError where the mirror is closed.
+ * for what is no handle; AttachError where this process can't attach, with reason `gone` also where the mirror was closed;
+ * StateError where it is being closed just now.
  */
 export async function attachMirror(handle: ShareHandle | string): Promise<AttachedMirror> {
   const checked = checkHandle(handle);
@@ -32,12 +33,11 @@ export async function attachMirror(handle: ShareHandle | string): Promise<Attach
     control.unmap();
     throw error;
   }
-  const { i32 } = control;
   let own: Membership;
   try {
     own = new Membership(checked.name, control, 'attached');
   } catch (error) {
-    Atomics.store(i32, HEADER.ATTACHING, 0);
+    goOut(control);
     control.unmap();
     throw error;
   }
@@ -48,33 +48,28 @@ export async function attachMirror(handle: ShareHandle | string): Promise<Attach
     return new AttachedMirror(own, memory, !isMainThread);
   } catch (error) {
     memory?.close();
-    Atomics.store(i32, HEADER.ATTACHING, 0);
+    goOut(control);
     own.leave();
     throw error;
   } finally {
-    if (!own.left) Atomics.store(i32, HEADER.ATTACHING, 0);
+    if (!own.left) goOut(control);
   }
 }
 
 /** Waits for whoever is attaching now, unless that has died meanwhile. Nothing in there waits. */
-async function enter({ i32 }: SharedMemory): Promise<void> {
-  const thread = threadId();
-  for (;;) {
-    const holder = Atomics.compareExchange(i32, HEADER.ATTACHING, 0, thread);
-    if (holder === 0) return;
-    if (!isAlive(holder, 0) && Atomics.compareExchange(i32, HEADER.ATTACHING, holder, thread) === holder)
-      return;
-    await sleep(1);
-  }
+async function enter(control: SharedMemory): Promise<void> {
+  while (!tryEnter(control)) await sleep(1);
 }
 
 /** Its own mappings, or those of the thread of this process that has some. */
 function memoryFor(own: Membership, handle: ShareHandle): AttachedMemory {
   const { members, slot, control } = own;
   for (const other of members.present()) {
-    if (other === slot || members.get(other, 'PROCESS') !== process.pid) continue;
-    const maps = members.get(other, 'LEADER') === 0 && members.get(other, 'JOINED') === JOINED.YES;
-    if (!maps || !members.alive(other)) continue;
+    if (!mapsHere(own, other)) continue;
+    if (!members.alive(other)) {
+      clearUpAfter(own, other);
+      continue;
+    }
     members.set(slot, 'LEADER', other + 1);
     return new SeenMappings(own, other);
   }

@@ -15,11 +15,16 @@ import { BufferMemory, collected, wasTransferred } from '../buffer-memory.ts';
 import { readHostPicture } from '../host-picture.ts';
 import { Quarantine } from '../quarantine.ts';
 import { AttachedBuffer } from './attached-buffer.ts';
+import { goOut, tryEnter } from './attaching.ts';
+import { watchLife } from './bell.ts';
 import { generationOf, type TableEntry } from './buffer-table.ts';
 import { JOINED, MARK } from './control-layout.ts';
 import type { Membership } from './membership.ts';
+import { clearUpAfter, mapsHere } from './orphaned-mappings.ts';
 import { ProcessThreads } from './process-threads.ts';
 
+/** Milliseconds between two looks at a thread that ends. */
+const LOOK_AGAIN = 20;
 const PLAIN = { commit: false, hugePages: false };
 
 export interface AttachedMemory {
@@ -29,6 +34,8 @@ export interface AttachedMemory {
   remove(buffer: AttachedBuffer): boolean;
   /** Somebody rang. */
   look(): void;
+  /** For a thread that blocks, and hears nothing: looks whether the mappings have lost their thread. */
+  survey(): void;
   /** Tells those who use these mappings that they have gone. */
   tell(): void;
   /** There are no mappings any more to see. */
@@ -127,6 +134,8 @@ export class OwnMappings implements AttachedMemory {
     this.#threads.look();
   }
 
+  survey(): void {}
+
   tell(): void {
     this.#threads.ring();
   }
@@ -157,11 +166,14 @@ export class SeenMappings implements AttachedMemory {
   /** Kept from the collector: nobody knows when the ArrayBuffers go that have taken their memory. */
   readonly #transferred: ArrayBuffer[] = [];
   #collected: (() => void) | undefined;
+  #unwatch = (): void => {};
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(own: Membership, leader: number) {
     this.#own = own;
     this.#leader = leader;
     this.#leaderName = own.members.name(leader);
+    if (leader !== 0) this.#unwatch = watchLife(own.members, leader, () => this.#leaderEnded());
   }
 
   add(entry: TableEntry): AttachedBuffer | Obstacle | undefined {
@@ -209,6 +221,30 @@ export class SeenMappings implements AttachedMemory {
 
   look(): void {}
 
+  /** Where the thread that maps was terminated, one of the others takes its mappings away: then all of them end. */
+  survey(): void {
+    const { members, control } = this.#own;
+    if (this.#leader === 0 || this.#own.ended || this.ended || members.alive(this.#leader)) return;
+    if (!tryEnter(control)) return;
+    try {
+      if (!this.ended && mapsHere(this.#own, this.#leader)) clearUpAfter(this.#own, this.#leader);
+    } catch (error) {
+      // The kernel has no room for a mapping now: next time.
+      if (!(error instanceof SystemError)) throw error;
+    } finally {
+      goOut(control);
+    }
+    this.#own.peers.ring(0);
+  }
+
+  #leaderEnded(): void {
+    if (this.#own.ended) return;
+    this.survey();
+    if (this.ended) this.#own.peers.ring(this.#own.slot);
+    // The life line ends a little before the thread does.
+    else this.#timer = setTimeout(() => this.#leaderEnded(), LOOK_AGAIN).unref();
+  }
+
   tell(): void {}
 
   /** The thread that mapped has given its mappings up. */
@@ -226,7 +262,10 @@ export class SeenMappings implements AttachedMemory {
     this.#collected = callback;
   }
 
-  close(): void {}
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#unwatch();
+  }
 
   #mapped(slot: number): boolean {
     if (this.ended) return false;

@@ -175,7 +175,10 @@ export class AttachedMirror {
     return this.sync.notify(address, count);
   }
 
-  /** Unmaps all buffers here; views are as after a free. The owner and the others go on. Safe to call twice. */
+  /**
+   * Unmaps all buffers here; views are as after a free. The owner and other processes go on. Where this was the first of
+   * its process to attach, the others of that process (threads, and this thread's second) end with it. Safe to call twice.
+   */
   async close(): Promise<void> {
     this.#giveUp('closed');
   }
@@ -206,8 +209,9 @@ export class AttachedMirror {
     const now = performance.now();
     if (this.#own.ended || now < this.#surveyAt) return;
     this.#surveyAt = now + SURVEY;
-    this.#memory.look();
-    if (!this.#own.members.alive(OWNER)) this.#ownerGone();
+    this.#memory.survey();
+    this.#endIfClosed();
+    if (!this.#own.ended && !this.#own.members.alive(OWNER)) this.#ownerGone();
   }
 
   /** Does what the table of buffers says: first all that has gone, then what is new. */

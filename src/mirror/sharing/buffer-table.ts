@@ -56,6 +56,12 @@ export function readEntry(control: SharedMemory, slot: number): TableEntry | und
   return { slot, generation, start, size, name };
 }
 
+/** Where the buffer of a slot lies, or has lain. */
+export function placeOf({ f64 }: SharedMemory, slot: number): { start: Address; size: number } {
+  const base = at(slot) / 8;
+  return { start: f64[base + BUFFER_F64.START]!, size: f64[base + BUFFER_F64.SIZE]! };
+}
+
 /** The owner's side. */
 export class BufferTable {
   readonly #control: SharedMemory;

@@ -1,0 +1,64 @@
+/**
+ * What a thread leaves that had the buffers mapped for its process, and was terminated while the process lives on: its
+ * mappings of buffers, which keep the owner from using their addresses again, and of the control memory. Another thread
+ * of the process takes them away.
+ *
+ * @module
+ */
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  mmap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+  pageSize,
+} from '../../linux/mmap.ts';
+import { alignUp } from '../../mm/address.ts';
+import { placeOf, slotsUsed } from './buffer-table.ts';
+import { JOINED, MARK, SHARE_BYTES } from './control-layout.ts';
+import type { Membership } from './membership.ts';
+
+const ZERO_PAGES = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+
+/** A thread of this process (and of no former one of its number) that maps for it, or has. */
+export function mapsHere({ members, slot: own }: Membership, slot: number): boolean {
+  if (slot === own || members.get(slot, 'PROCESS') !== process.pid) return false;
+  if (members.number(slot, 'PROCESS_START') !== members.number(own, 'PROCESS_START')) return false;
+  return members.get(slot, 'LEADER') === 0 && members.get(slot, 'JOINED') === JOINED.YES;
+}
+
+/**
+ * Clears up after a thread that {@link mapsHere} and is dead, for whoever's turn it is (see `tryEnter`). Each step may be
+ * the last of a thread that is terminated itself: the next one begins anew.
+ */
+export function clearUpAfter(own: Membership, leader: number): void {
+  const { members, control } = own;
+  for (let slot = 0; slot < slotsUsed(control); slot++) {
+    if ((members.mark(leader, slot) & MARK.MAPPED) === 0) continue;
+    // It had not taken the buffer's free in, so the table still has the place.
+    const { start, size } = placeOf(control, slot);
+    const length = alignUp(size, pageSize());
+    // Safe: over the mapping of that thread, which nobody else can have replaced. Views that are left read zeros.
+    mmap(start, length, PROT_READ | PROT_WRITE, ZERO_PAGES, -1, 0);
+    // The mark goes before the other threads' are looked at: see SeenMappings.
+    members.setMark(leader, slot, 0);
+    if (!viewed(own, leader, slot)) munmap(start, length);
+  }
+  const mapped = members.number(leader, 'CONTROL');
+  members.set(leader, 'JOINED', JOINED.LEAVING);
+  munmap(mapped, SHARE_BYTES);
+}
+
+function viewed({ members }: Membership, leader: number, slot: number): boolean {
+  for (const other of members.present())
+    if (
+      members.get(other, 'LEADER') === leader + 1 &&
+      (members.mark(other, slot) & MARK.VIEWED) !== 0 &&
+      members.alive(other)
+    )
+      return true;
+  return false;
+}
