@@ -63,8 +63,8 @@ function locateInPieces<V>(
     accessor.move(address);
     return accessor as V;
   };
-  const { alloc, free } = memory as Partial<FreeingMemory>;
-  if (typeof alloc !== 'function') return Object.freeze({ memory, at });
+  const { alloc, free, allocates } = memory as Partial<FreeingMemory>;
+  if (typeof alloc !== 'function' || allocates === 'buffers') return Object.freeze({ memory, at });
   const [size, align] = [sizeof(type), Math.max(alignof(type), ALIGN)];
   const create = () => at((memory as AllocatingMemory).alloc(size, align));
   if (typeof free !== 'function') return Object.freeze({ memory, at, create });

@@ -23,6 +23,8 @@ export interface LayoutMemory {
 export interface PiecedMemory {
   /** The piece that holds an address; undefined where none does. May throw once all of it is gone. */
   memoryAt(address: number): LayoutMemory | undefined;
+  /** Where `alloc` is there, but gives buffers and not addresses: structures are not created there. */
+  readonly allocates?: 'buffers';
 }
 
 /** Memory that gives out parts of itself, such as an arena. */

@@ -92,7 +92,8 @@ export interface Elements<V> extends Place, Iterable<V> {
   readonly length: number;
   /**
    * Element `index`, whose fraction is cut off as by `Array.prototype.at`. For structs and arrays it is an accessor that
-   * the next `get` moves: copy out what you keep. RangeError outside of the array.
+   * the next `get` moves: copy out what you keep. RangeError outside of the array and for NaN, TypeError for what is no
+   * number.
    */
   get(index: number): V;
   /** For structs and arrays, copies the bytes of `value`, another accessor of the same type. */

@@ -45,6 +45,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly name: string;
   readonly devices: Devices;
   readonly pageSize = pageSize();
+  /** @internal For accessors: `alloc` gives no structures. */
+  readonly allocates = 'buffers';
   /** @internal For locks and channels. */
   readonly sync = new MirrorSync(
     (address) => {
@@ -144,6 +146,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const checked = checkHeapOptions(options);
     this.plan(this.pageSize, checked.buffers);
     return new Heap(this, checked.name ?? `heap-${this.#nextName++}`, checked);
+  }
+
+  /** The buffer that holds an address, or undefined: what accessors ask, so that `Node.in(mirror)` reaches all buffers. */
+  memoryAt(address: Address): SvmBuffer | undefined {
+    this.#open();
+    return Number.isSafeInteger(address) && address >= 0 ? this.#live.at(address) : undefined;
   }
 
   /** What is known of an address; undefined where no live buffer holds it. */

@@ -347,6 +347,26 @@ describe('parts', () => {
     assert.throws(() => node.grid.get(0).set(0, '1' as never), wrong);
   });
 
+  test('of arrays refuse an index that is no number, and change nothing', () => {
+    const node = Node.in(memory()).at(BASE);
+    node.weights.set(0, 5);
+    node.path.get(0).x = 6;
+    const before = JSON.stringify(node);
+    const other = node.path.get(2);
+    for (const index of [undefined, null, {}, [], [1], '1', '', true, 1n, Symbol('1')] as never[]) {
+      const refused = { ...wrong, message: /index of array/ };
+      assert.throws(() => node.weights.get(index), refused);
+      assert.throws(() => node.weights.set(index, 1), refused);
+      assert.throws(() => node.path.get(index), refused);
+      assert.throws(() => node.path.set(index, other), refused);
+    }
+    assert.throws(() => node.weights.get(Number.NaN), { ...out, message: /index of array/ });
+    assert.throws(() => node.weights.set(Number.NaN, 1), out);
+    assert.throws(() => node.path.get(Number.NaN), out);
+    assert.throws(() => node.path.set(Number.NaN, other), out);
+    assert.equal(JSON.stringify(node), before);
+  });
+
   test('of arrays cut off the fraction of an index, as Array.prototype.at does', () => {
     const node = Node.in(memory()).at(BASE);
     node.weights.set(1.9, 5);

@@ -5,7 +5,14 @@
  * @module
  */
 import { invalidType, outOfRange } from '../../errors.ts';
-import { type Pieces, type Region, regionAt } from '../../layout/memory.ts';
+import {
+  type FreeingMemory,
+  isPieced,
+  type PiecedMemory,
+  type Pieces,
+  type Region,
+  regionAt,
+} from '../../layout/memory.ts';
 import { sizeof } from '../../layout/rules.ts';
 import { describeType, type Type } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
@@ -22,6 +29,11 @@ export interface CollectionOptions {
   readonly at?: Address;
 }
 
+/** To open a collection that is there. */
+export interface OpenOptions extends CollectionOptions {
+  readonly at: Address;
+}
+
 export function checkOptions(options: CollectionOptions): { name: string | undefined; capacity: number } {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const { name, capacity = 0, at } = options;
@@ -36,6 +48,24 @@ export function checkCount(name: string, count: unknown, most: number = MOST): a
   if (!Number.isInteger(count) || count < 0 || count > most) {
     throw outOfRange(name, `a whole number from 0 to ${most}`, count);
   }
+}
+
+/** Memory in which collections can be read: anything in pieces, such as a heap or a mirror. */
+export function readableOf(memory: PiecedMemory): PiecedMemory {
+  if (typeof memory !== 'object' || !isPieced(memory))
+    throw invalidType('memory', 'a heap, or for reading a mirror', memory);
+  return memory;
+}
+
+/** Whether memory gives out parts of itself and takes them back: only there a collection can be made or changed. */
+export function isHeap(memory: PiecedMemory): memory is FreeingMemory {
+  const { alloc, free } = memory as Partial<FreeingMemory>;
+  return typeof alloc === 'function' && typeof free === 'function';
+}
+
+export function heapOf(memory: PiecedMemory): FreeingMemory {
+  if (!isHeap(memory)) throw invalidType('memory', 'a heap: elsewhere collections are read only', memory);
+  return memory;
 }
 
 /** An identifier for a type: `f64`, `Node`, `array_f32_16`. */

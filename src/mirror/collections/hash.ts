@@ -53,3 +53,12 @@ ${body}
 }
 `;
 }
+
+const FIRST_PLACES = 8;
+
+/** The smallest table that holds so many entries without growing. */
+export function placesFor(entries: number): number {
+  let places = FIRST_PLACES;
+  while (entries * 4 > places * 3) places *= 2;
+  return places;
+}

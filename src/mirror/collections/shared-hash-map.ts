@@ -8,14 +8,31 @@
  */
 import { outOfRange, StateError } from '../../errors.ts';
 import { pointer, u32 } from '../../layout/fields.ts';
-import { type FreeingMemory, type Pieces, piecesOf, type Region } from '../../layout/memory.ts';
+import {
+  type FreeingMemory,
+  type PiecedMemory,
+  type Pieces,
+  piecesOf,
+  type Region,
+} from '../../layout/memory.ts';
 import { sizeof } from '../../layout/rules.ts';
 import { struct } from '../../layout/struct.ts';
 import type { Fields, Pointer, Scalar, Struct, Type, ValueOf } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
-import { bytesAt, type CollectionOptions, checkOptions, identifier, MOST, regionOfAll } from './cell.ts';
+import {
+  bytesAt,
+  type CollectionOptions,
+  checkOptions,
+  heapOf,
+  identifier,
+  isHeap,
+  MOST,
+  type OpenOptions,
+  readableOf,
+  regionOfAll,
+} from './cell.ts';
+import { placesFor } from './hash.ts';
 import { type KeyKind, type KeyOf, type KeyType, keyKind, type Prepared } from './map-keys.ts';
-import { checkMemory } from './shared-string.ts';
 
 /** The fields of the header: where the entries are, one less than their number, and how many of them are taken. */
 export type HashMapHeader = { entries: Pointer; mask: Scalar<'u32', number>; size: Scalar<'u32', number> };
@@ -49,8 +66,6 @@ function layoutsOf(key: KeyKind, value: Type, name: string): Layouts {
   return layouts;
 }
 
-const FIRST_PLACES = 8;
-
 /**
  * One writer: this thread, and only while no kernel reads the map. A kernel may store into the values of entries that
  * it has found. Keys come in no order.
@@ -58,7 +73,8 @@ const FIRST_PLACES = 8;
 export class SharedHashMap<K extends KeyType, V extends Type> implements Iterable<[KeyOf<K>, ValueOf<V>]> {
   /** The header's struct, for `toC`, `toOpenCL` and `toAssemblyScript`; it declares the entries too. */
   readonly layout: HashMapLayout;
-  readonly #memory: FreeingMemory;
+  /** Not in memory of another thread's, where buffers come and go unseen: there no accessor is kept for the next call. */
+  readonly #keeps: boolean;
   readonly #pieces: Pieces;
   readonly #key: KeyKind;
   readonly #header: Fields<HashMapHeader>;
@@ -68,26 +84,27 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   #region: Region | undefined;
   #freed = false;
 
-  /** A new map in a heap, or the one `at` an address. Throws what the heap's `alloc` throws. */
-  constructor(memory: FreeingMemory, key: K, value: V, options: CollectionOptions = {}) {
-    checkMemory(memory);
+  /**
+   * A new map in a heap, or the one `at` an address, for reading also of any other memory in pieces, such as a mirror.
+   * Throws what the heap's `alloc` throws. Changing it is a TypeError where the memory is no heap.
+   */
+  constructor(memory: FreeingMemory, key: K, value: V, options?: CollectionOptions);
+  constructor(memory: PiecedMemory, key: K, value: V, options: OpenOptions);
+  constructor(memory: PiecedMemory, key: K, value: V, options: CollectionOptions = {}) {
     const { name, capacity } = checkOptions(options);
     this.#key = keyKind(key);
-    const { header, entry } = layoutsOf(
-      this.#key,
-      value,
-      name ?? `Map_${this.#key.name}_${identifier(value)}`,
-    );
+    const title = name ?? `Map_${this.#key.name}_${identifier(value)}`;
+    const { header, entry } = layoutsOf(this.#key, value, title);
     this.layout = header;
-    this.#memory = memory;
-    this.#pieces = piecesOf(memory);
+    this.#keeps = isHeap(memory);
+    this.#pieces = piecesOf(readableOf(memory));
     this.#stride = sizeof(entry);
     this.#entries = entry.in(memory) as never;
-    const headers = header.in(memory);
     if (options.at !== undefined) {
-      this.#header = headers.at(options.at);
+      this.#header = header.in(memory).at(options.at);
       return;
     }
+    const headers = header.in(heapOf(memory));
     this.#header = headers.create();
     try {
       this.#rebuild(placesFor(capacity));
@@ -137,9 +154,10 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   /** Takes a key away; false where it was not there. */
   delete(key: KeyOf<K>): boolean {
     const { size } = this.#head();
+    const heap = heapOf(this.#pieces.whole);
     const place = this.#find(this.#key.prepare(key));
     if (place < 0) return false;
-    this.#key.release(this.#memory, this.#at(place).key);
+    this.#key.release(heap, this.#at(place).key);
     this.#remove(place);
     this.#header.size = size - 1;
     return true;
@@ -173,8 +191,9 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   free(): void {
     this.#releaseKeys();
     this.#freed = true;
-    this.#memory.free(this.#header.entries);
-    this.#memory.free(this.#header.address);
+    const heap = heapOf(this.#pieces.whole);
+    heap.free(this.#header.entries);
+    heap.free(this.#header.address);
   }
 
   /**
@@ -205,7 +224,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
 
   #at(place: number): Fields<Entry> {
     const address = this.#header.entries + place * this.#stride;
-    if (this.#entry === undefined) this.#entry = this.#entries.at(address);
+    if (this.#entry === undefined || !this.#keeps) this.#entry = this.#entries.at(address);
     else this.#entry.move(address);
     return this.#entry;
   }
@@ -234,7 +253,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   #tableRegion(entries: Address, size: number): Region {
     let region = this.#region;
     const offset = region ? entries - region.origin : -1;
-    if (!region || !(offset >= 0 && offset + size <= region.limit)) {
+    if (!region || !this.#keeps || !(offset >= 0 && offset + size <= region.limit)) {
       region = regionOfAll(this.#pieces, entries, size);
       this.#region = region;
     }
@@ -244,6 +263,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
   /** Finds or makes the entry of a key, and stores into it. */
   #put(key: KeyOf<K>, store: (entry: Fields<Entry>) => void): number {
     const { size, mask } = this.#head();
+    const heap = heapOf(this.#pieces.whole);
     const prepared = this.#key.prepare(key);
     let place = this.#find(prepared);
     if (place >= 0) {
@@ -257,7 +277,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
       try {
         place = this.#insert(-1 - this.#find(prepared), prepared, store);
       } finally {
-        this.#memory.free(left);
+        heap.free(left);
       }
     } else place = this.#insert(-1 - place, prepared, store);
     this.#header.size = size + 1;
@@ -269,7 +289,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
     const entry = this.#at(place);
     try {
       store(entry);
-      entry.key = this.#key.store(this.#memory, key);
+      entry.key = this.#key.store(heapOf(this.#pieces.whole), key);
     } catch (error) {
       bytesAt(this.#pieces, entry.address, this.#stride).fill(0);
       throw error;
@@ -299,7 +319,7 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
     if (places > MOST) throw outOfRange('size', `that of at most ${MOST} places`, places);
     const stride = this.#stride;
     const { entries: from, mask: oldMask } = this.#header;
-    const table = this.#memory.alloc(places * stride);
+    const table = heapOf(this.#pieces.whole).alloc(places * stride);
     const to = bytesAt(this.#pieces, table, places * stride);
     const taken = new Uint8Array(places);
     if (from !== 0) {
@@ -319,16 +339,10 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
 
   #releaseKeys(): void {
     const { mask } = this.#head();
+    const heap = heapOf(this.#pieces.whole);
     for (let place = 0; place <= mask; place++) {
       const entry = this.#at(place);
-      if (entry.hash !== 0) this.#key.release(this.#memory, entry.key);
+      if (entry.hash !== 0) this.#key.release(heap, entry.key);
     }
   }
-}
-
-/** The smallest table that holds so many entries without growing. */
-function placesFor(entries: number): number {
-  let places = FIRST_PLACES;
-  while (entries * 4 > places * 3) places *= 2;
-  return places;
 }

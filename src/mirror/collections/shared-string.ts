@@ -6,10 +6,10 @@
  */
 import { invalidType, outOfRange, StateError } from '../../errors.ts';
 import { array, u8, u32 } from '../../layout/fields.ts';
-import { type FreeingMemory, isPieced, type Pieces, piecesOf } from '../../layout/memory.ts';
+import { type FreeingMemory, type PiecedMemory, type Pieces, piecesOf } from '../../layout/memory.ts';
 import { struct } from '../../layout/struct.ts';
 import type { Address } from '../../mm/address.ts';
-import { bytesAt, regionOfAll } from './cell.ts';
+import { bytesAt, heapOf, readableOf, regionOfAll } from './cell.ts';
 import { FIRST_HASH, finishHash, hashByte } from './hash.ts';
 
 /**
@@ -97,21 +97,22 @@ export class SharedString {
   static readonly layout: typeof Utf8 = Utf8;
   /** Of its `layout`, to store in other structures and to give to kernels. */
   readonly address: Address;
-  readonly #memory: FreeingMemory;
+  readonly #memory: PiecedMemory;
   #freed = false;
 
   /**
-   * Stores text, or opens what is stored `at` an address. Throws TypeError or RangeError for text that is none, and what
-   * the memory's `alloc` throws.
+   * Stores text in a heap, or opens what is stored `at` an address, for reading also of any other memory in pieces, such
+   * as a mirror. Throws TypeError or RangeError for text that is none, and what the memory's `alloc` throws.
    */
-  constructor(memory: FreeingMemory, text: string | { readonly at: Address }) {
-    checkMemory(memory);
-    this.#memory = memory;
+  constructor(memory: FreeingMemory, text: string | { readonly at: Address });
+  constructor(memory: PiecedMemory, text: { readonly at: Address });
+  constructor(memory: PiecedMemory, text: string | { readonly at: Address }) {
+    this.#memory = readableOf(memory);
     if (typeof text === 'object' && text !== null) {
       if (typeof text.at !== 'number') throw invalidType('at', 'an address', text.at);
       textAt(piecesOf(memory), text.at);
       this.address = text.at;
-    } else this.address = storeText(memory, encoded.encode('text', text));
+    } else this.address = storeText(heapOf(memory), encoded.encode('text', text));
   }
 
   /** Bytes of the text in UTF-8. */
@@ -128,10 +129,10 @@ export class SharedString {
     return this.toString();
   }
 
-  /** Frees it. StateError where that has been done. */
+  /** Frees it. StateError where that has been done, TypeError where the memory is no heap. */
   free(): void {
     this.#bytes();
-    this.#memory.free(this.address);
+    heapOf(this.#memory).free(this.address);
     this.#freed = true;
   }
 
@@ -139,16 +140,4 @@ export class SharedString {
     if (this.#freed) throw new StateError('freed', 'this SharedString was freed');
     return textAt(piecesOf(this.#memory), this.address);
   }
-}
-
-/** Collections need memory that gives out parts of itself and takes them back. */
-export function checkMemory(memory: unknown): void {
-  const { alloc, free } = (memory ?? {}) as Partial<FreeingMemory>;
-  if (
-    typeof memory !== 'object' ||
-    !isPieced(memory) ||
-    typeof alloc !== 'function' ||
-    typeof free !== 'function'
-  )
-    throw invalidType('memory', 'a heap', memory);
 }

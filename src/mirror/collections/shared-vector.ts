@@ -7,13 +7,23 @@
  */
 import { invalidType, outOfRange, StateError } from '../../errors.ts';
 import { pointer, u32 } from '../../layout/fields.ts';
-import { type FreeingMemory, type Pieces, piecesOf } from '../../layout/memory.ts';
+import { type FreeingMemory, type PiecedMemory, type Pieces, piecesOf } from '../../layout/memory.ts';
 import { sizeof } from '../../layout/rules.ts';
 import { struct } from '../../layout/struct.ts';
 import type { Fields, Pointer, Scalar, Struct, Type, ValueOf } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
-import { bytesAt, type CollectionOptions, checkCount, checkOptions, identifier, MOST } from './cell.ts';
-import { checkMemory } from './shared-string.ts';
+import {
+  bytesAt,
+  type CollectionOptions,
+  checkCount,
+  checkOptions,
+  heapOf,
+  identifier,
+  isHeap,
+  MOST,
+  type OpenOptions,
+  readableOf,
+} from './cell.ts';
 
 /** The header of a vector. */
 export type VectorLayout<T> = Struct<
@@ -54,7 +64,8 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   /** The header's struct, for `toC`, `toOpenCL` and `toAssemblyScript`. */
   readonly layout: VectorLayout<T>;
   readonly element: T;
-  readonly #memory: FreeingMemory;
+  /** The memory, where it is a heap: what every change asks. */
+  readonly #ownHeap: FreeingMemory | undefined;
   readonly #pieces: Pieces;
   readonly #header: Fields<{ data: Pointer; length: Scalar<'u32', number>; capacity: Scalar<'u32', number> }>;
   readonly #cells: { at(address: number): Fields<{ value: Type<ValueOf<T>> }> };
@@ -62,22 +73,27 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   #cell: Fields<{ value: Type<ValueOf<T>> }> | undefined;
   #freed = false;
 
-  /** A new vector of `element`s in a heap, or the one `at` an address. Throws what the heap's `alloc` throws. */
-  constructor(memory: FreeingMemory, element: T, options: CollectionOptions = {}) {
-    checkMemory(memory);
+  /**
+   * A new vector of `element`s in a heap, or the one `at` an address, for reading also of any other memory in pieces,
+   * such as a mirror. Throws what the heap's `alloc` throws. Changing it is a TypeError where the memory is no heap.
+   */
+  constructor(memory: FreeingMemory, element: T, options?: CollectionOptions);
+  constructor(memory: PiecedMemory, element: T, options: OpenOptions);
+  constructor(memory: PiecedMemory, element: T, options: CollectionOptions = {}) {
+    readableOf(memory);
     const { name, capacity } = checkOptions(options);
     const { header, cell } = layoutsOf(element, name ?? `Vector_${identifier(element)}`);
     this.layout = header as VectorLayout<T>;
     this.element = element;
-    this.#memory = memory;
+    this.#ownHeap = isHeap(memory) ? memory : undefined;
     this.#pieces = piecesOf(memory);
     this.#stride = sizeof(element);
     this.#cells = cell.in(memory) as never;
-    const headers = header.in(memory);
     if (options.at !== undefined) {
-      this.#header = headers.at(options.at);
+      this.#header = header.in(memory).at(options.at);
       return;
     }
+    const headers = header.in(heapOf(memory));
     this.#header = headers.create();
     try {
       if (capacity > 0) this.reserve(capacity);
@@ -119,6 +135,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
 
   /** Stores an element; of structs and arrays it copies the bytes of `value`, an accessor. */
   set(index: number, value: ValueOf<T>): void {
+    this.#heap();
     this.#at(this.#check(index)).value = value as never;
   }
 
@@ -132,7 +149,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
       this.#header.length = length + 1;
     } finally {
       // The value may be an accessor of an element there.
-      if (left !== 0) this.#memory.free(left);
+      if (left !== 0) this.#heap().free(left);
     }
     return length + 1;
   }
@@ -141,7 +158,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   emplace(): ValueOf<T> {
     const { length } = this;
     const left = this.#grow(length + 1);
-    if (left !== 0) this.#memory.free(left);
+    if (left !== 0) this.#heap().free(left);
     bytesAt(this.#pieces, this.#header.data + length * this.#stride, this.#stride).fill(0);
     this.#header.length = length + 1;
     return this.#at(length).value as ValueOf<T>;
@@ -150,6 +167,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   /** Takes the last element away and reads it; undefined where there is none. */
   pop(): ValueOf<T> | undefined {
     const { length } = this;
+    this.#heap();
     if (length === 0) return undefined;
     this.#header.length = length - 1;
     return this.#at(length - 1).value as ValueOf<T>;
@@ -158,6 +176,7 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   /** Keeps the first `length` elements, of which there are as many at least. */
   truncate(length: number): void {
     checkCount('length', length, this.length);
+    this.#heap();
     this.#header.length = length;
   }
 
@@ -168,9 +187,10 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   /** Makes room for `capacity` elements in all, so that nothing moves until then. */
   reserve(capacity: number): void {
     checkCount('capacity', capacity);
+    this.#heap();
     if (capacity <= this.capacity) return;
     const left = this.#move(capacity);
-    if (left !== 0) this.#memory.free(left);
+    if (left !== 0) this.#heap().free(left);
   }
 
   *[Symbol.iterator](): Iterator<ValueOf<T>> {
@@ -180,9 +200,10 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
   /** Frees elements and header; not what elements point to. StateError where that has been done. */
   free(): void {
     const { data } = this.#head();
+    const heap = this.#heap();
     this.#freed = true;
-    if (data !== 0) this.#memory.free(data);
-    this.#memory.free(this.#header.address);
+    if (data !== 0) heap.free(data);
+    heap.free(this.#header.address);
   }
 
   /**
@@ -207,6 +228,10 @@ export function ${name}_at(vector: ${name}, index: u32): ${type} {
     return this.#header;
   }
 
+  #heap(): FreeingMemory {
+    return this.#ownHeap ?? heapOf(this.#pieces.whole);
+  }
+
   #check(index: number): number {
     const { length } = this;
     if (typeof index !== 'number') throw invalidType('index', 'a number', index);
@@ -219,13 +244,15 @@ export function ${name}_at(vector: ${name}, index: u32): ${type} {
 
   #at(index: number): Fields<{ value: Type<ValueOf<T>> }> {
     const address = this.#header.data + index * this.#stride;
-    if (this.#cell === undefined) this.#cell = this.#cells.at(address);
+    // In memory of another thread's, buffers come and go unseen: nothing is kept from one call to the next.
+    if (this.#cell === undefined || !this.#ownHeap) this.#cell = this.#cells.at(address);
     else this.#cell.move(address);
     return this.#cell;
   }
 
   /** Makes room for the next element. Gives the address of what was left behind, which is to be freed; 0 for nothing. */
   #grow(needed: number): Address {
+    this.#heap();
     const { capacity } = this.#header;
     if (needed <= capacity) return 0;
     if (needed > MOST) throw outOfRange('length', `at most ${MOST} elements`, needed);
@@ -235,7 +262,7 @@ export function ${name}_at(vector: ${name}, index: u32): ${type} {
   #move(capacity: number): Address {
     const { length } = this;
     const { data } = this.#header;
-    const moved = this.#memory.alloc(capacity * this.#stride);
+    const moved = this.#heap().alloc(capacity * this.#stride);
     if (length > 0) {
       const bytes = length * this.#stride;
       bytesAt(this.#pieces, moved, bytes).set(bytesAt(this.#pieces, data, bytes));

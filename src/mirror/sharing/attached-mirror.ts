@@ -138,6 +138,11 @@ export class AttachedMirror {
     };
   }
 
+  /** The buffer that holds an address, or undefined: what accessors ask, so that `Node.in(attached)` reaches all. */
+  memoryAt(address: Address): AttachedBuffer | undefined {
+    return Number.isSafeInteger(address) && address >= 0 ? this.#at(address) : undefined;
+  }
+
   /** Buffers that can't be reached here, since something of this process lies in their place. */
   unreachable(): readonly Obstacle[] {
     this.#catchUp();
