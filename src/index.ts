@@ -39,7 +39,7 @@ export {
 export * from './errors.ts';
 export type { AddressInfo } from './mirror/address-info.ts';
 export type { Access, AllocOptions } from './mirror/alloc-options.ts';
-export type { CollectionOptions } from './mirror/collections/cell.ts';
+export type { CollectionOptions, OpenOptions } from './mirror/collections/cell.ts';
 export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
 export {
   type HashMapHeader,
