@@ -156,7 +156,8 @@ function moveSeveral(process: ProcessMemory, move: Move): Address | Errno {
     if (typeof moved === 'string') return moved;
     if (result === 'EFAULT') result = moved;
     target = moved + length;
-    area = process.areas.firstIn(previousEnd, end);
+    // The moved part may have merged with what it came from: beyond the range there is nothing to look for.
+    area = previousEnd < end ? process.areas.firstIn(previousEnd, end) : undefined;
   }
   return result;
 }
