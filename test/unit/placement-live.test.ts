@@ -589,7 +589,11 @@ describe('mirror.occupants', () => {
       const checkAndUnmap = foreignMapping(2 * GiB, PAGE, 9);
       try {
         const { start, end, name } = FIRMWARE;
-        assert.deepEqual(mirror.occupants({ start: 2 * GiB, end: 3 * GiB + PAGE }), [
+        // V8 may put pages of its heap there at any moment.
+        const listed = mirror
+          .occupants({ start: 2 * GiB, end: 3 * GiB + PAGE })
+          .filter(({ start, kind }) => kind !== 'vma' || start === 2 * GiB);
+        assert.deepEqual(listed, [
           { start: 2 * GiB, end: 2 * GiB + PAGE, kind: 'vma', owner: 'host', name: 'anonymous memory' },
           {
             start: buffer.address,
