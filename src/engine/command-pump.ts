@@ -106,6 +106,10 @@ export class CommandPump {
     return last.every((sequence, i) => this.#rings[i]!.oldest > sequence);
   }
 
+  get #stuck(): boolean {
+    return this.#rings.some((ring) => ring.stuck);
+  }
+
   readonly #look = (): void => {
     this.#looking = false;
     if (this.#stopped) return;
@@ -114,8 +118,7 @@ export class CommandPump {
       this.#letGo();
       return;
     }
-    const stuck = this.#rings.some((ring) => ring.stuck);
-    if (stuck || performance.now() < this.#lookUntil) {
+    if (this.#stuck || performance.now() < this.#lookUntil) {
       this.#looking = true;
       setImmediate(this.#look);
       return;
@@ -124,8 +127,8 @@ export class CommandPump {
     const seen = Atomics.load(i32, HEADER.COMPLETIONS);
     Atomics.store(i32, HEADER.HOST_ASLEEP, 1);
     this.pump();
-    // A completion between the look and the flag wrote no byte: look again.
-    if (this.pending === 0 || Atomics.load(i32, HEADER.COMPLETIONS) !== seen) {
+    // A completion between the look and the flag wrote no byte; and where nothing runs, nothing will: look again.
+    if (this.pending === 0 || this.#stuck || Atomics.load(i32, HEADER.COMPLETIONS) !== seen) {
       Atomics.store(i32, HEADER.HOST_ASLEEP, 0);
       this.#looking = true;
       setImmediate(this.#look);
