@@ -4,15 +4,31 @@
  *
  * @module
  */
+import { type Capabilities, SVM } from '../device/capabilities.ts';
 import type { DeviceCounters, Program } from '../device/device.ts';
 import type { DeviceLost } from '../errors.ts';
 import type { RingDevice } from './ring-device.ts';
 import type { RingQueue } from './ring-queue.ts';
 
+/** What cores over the arena's own pages can do. */
+const CAPABILITIES: Capabilities =
+  SVM.SINGLE_ADDRESS_SPACE |
+  SVM.CONTEXT_ACCESS |
+  SVM.HOST_READ |
+  SVM.HOST_WRITE |
+  SVM.HOST_MAP |
+  SVM.DEVICE_READ |
+  SVM.DEVICE_WRITE |
+  SVM.DEVICE_ATOMIC_ACCESS |
+  SVM.CONCURRENT_ACCESS |
+  SVM.CONCURRENT_ATOMIC_ACCESS |
+  SVM.INDIRECT_ACCESS;
+
 export abstract class OutOfProcessDevice {
   readonly name: string;
   /** Worker threads that run kernels. */
   readonly cores: number;
+  readonly capabilities = CAPABILITIES;
   readonly #ring: RingDevice;
   /** Loads run one after another, so that each sees what the one before has numbered and placed. */
   #loads: Promise<unknown> = Promise.resolve();

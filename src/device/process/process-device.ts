@@ -13,7 +13,6 @@ import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
 import { StateError, SystemError } from '../../errors.ts';
 import type { Range } from '../../mm/address.ts';
-import { type Capabilities, SVM } from '../capabilities.ts';
 import type {
   AttachedDevice,
   Device,
@@ -37,19 +36,6 @@ export type { ProcessDeviceOptions };
 
 /** How many processes a reopen tries: each has its own mappings at other addresses, perhaps where buffers lie. */
 const MOST_PROCESSES = 16;
-
-const CAPABILITIES: Capabilities =
-  SVM.SINGLE_ADDRESS_SPACE |
-  SVM.CONTEXT_ACCESS |
-  SVM.HOST_READ |
-  SVM.HOST_WRITE |
-  SVM.HOST_MAP |
-  SVM.DEVICE_READ |
-  SVM.DEVICE_WRITE |
-  SVM.DEVICE_ATOMIC_ACCESS |
-  SVM.CONCURRENT_ACCESS |
-  SVM.CONCURRENT_ATOMIC_ACCESS |
-  SVM.INDIRECT_ACCESS;
 
 /** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
 export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<ProcessDevice> {
@@ -174,7 +160,6 @@ function inTheWay({ name, nearest }: DeviceContext, { start, end }: Range): Syst
 export class ProcessDevice extends OutOfProcessDevice implements Device {
   readonly kind = 'process';
   readonly window: Range;
-  readonly capabilities = CAPABILITIES;
   readonly #sessions: Sessions;
   readonly #ring: RingDevice;
   #nextKernel = FIRST_LOADED_KERNEL;

@@ -12,7 +12,6 @@ import { RingDevice } from '../../engine/ring-device.ts';
 import { formatBytes, hex, ProgramError, StateError, UnsupportedError } from '../../errors.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { overlaps, type Range } from '../../mm/address.ts';
-import { type Capabilities, SVM } from '../capabilities.ts';
 import type {
   AttachedDevice,
   Device,
@@ -32,19 +31,6 @@ export type { WasmDeviceOptions };
 
 /** Every launch is [begin, end) of 32-bit integers. */
 const MOST_ITEMS = 2 ** 32 - 1;
-
-const CAPABILITIES: Capabilities =
-  SVM.SINGLE_ADDRESS_SPACE |
-  SVM.CONTEXT_ACCESS |
-  SVM.HOST_READ |
-  SVM.HOST_WRITE |
-  SVM.HOST_MAP |
-  SVM.DEVICE_READ |
-  SVM.DEVICE_WRITE |
-  SVM.DEVICE_ATOMIC_ACCESS |
-  SVM.CONCURRENT_ACCESS |
-  SVM.CONCURRENT_ATOMIC_ACCESS |
-  SVM.INDIRECT_ACCESS;
 
 /** The embedded default device, for `openMirror({ devices: { name: wasmDevice() } })`. */
 export function wasmDevice(options: WasmDeviceOptions = {}): DeviceSpec<WasmDevice> {
@@ -92,7 +78,6 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
   readonly kind = 'wasm';
   readonly window: Range;
   readonly reserved: readonly ReservedRegion[];
-  readonly capabilities = CAPABILITIES;
   readonly #ring: RingDevice;
   readonly #programs: LoadedProgram[];
   #nextKernel = FIRST_LOADED_KERNEL;
