@@ -7,16 +7,7 @@
  */
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { close, tryLock } from '../linux/memfd.ts';
-import {
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_NORESERVE,
-  MAP_PRIVATE,
-  mmap,
-  munmap,
-  PROT_READ,
-  PROT_WRITE,
-} from '../linux/mmap.ts';
+import { mapZeroPages, munmap } from '../linux/mmap.ts';
 import { Poller, readMaps, reap, threadId } from '../linux/process.ts';
 import { parseMaps } from '../mm/parse-maps.ts';
 import { HEADER } from './control-layout.ts';
@@ -135,9 +126,7 @@ function readAbandoned(control: number): (OwnedDescriptors & { control: number }
  * addresses stay taken, the memory is free.
  */
 function coverMappings(inode: string): void {
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-  for (const { start, end } of mappingsOf(inode))
-    mmap(start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0);
+  for (const { start, end } of mappingsOf(inode)) mapZeroPages(start, end - start);
 }
 
 function mappingsOf(inode: string): { start: number; end: number }[] {

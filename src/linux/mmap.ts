@@ -81,6 +81,15 @@ function mapHint(errno: string): string | undefined {
   return 'The process has no room for another mapping: see vm.max_map_count, RLIMIT_AS and the memory limit of its control group';
 }
 
+/**
+ * Private zero pages in place of what is mapped there, for which no memory is set aside. Safe over a range of the
+ * caller's own only: whatever lies there is replaced. Throws SystemError.
+ */
+export function mapZeroPages(address: Address, length: number): void {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  mmap(address, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+}
+
 /** Safe on a range that the caller mapped and that nothing uses any more: later access is SIGSEGV. */
 export function munmap(address: Address, length: number): void {
   checked(cMunmap(address, length), 'munmap', [address, length]);

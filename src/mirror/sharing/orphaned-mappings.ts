@@ -5,23 +5,11 @@
  *
  * @module
  */
-import {
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_NORESERVE,
-  MAP_PRIVATE,
-  mmap,
-  munmap,
-  PROT_READ,
-  PROT_WRITE,
-  pageSize,
-} from '../../linux/mmap.ts';
+import { mapZeroPages, munmap, pageSize } from '../../linux/mmap.ts';
 import { alignUp } from '../../mm/address.ts';
 import { placeOf, slotsUsed } from './buffer-table.ts';
 import { JOINED, MARK, SHARE_BYTES } from './control-layout.ts';
 import type { Membership } from './membership.ts';
-
-const ZERO_PAGES = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
 
 /** A thread of this process (and of no former one of its number) that maps for it, or has. */
 export function mapsHere({ members, slot: own }: Membership, slot: number): boolean {
@@ -42,7 +30,7 @@ export function clearUpAfter(own: Membership, leader: number): void {
     const { start, size } = placeOf(control, slot);
     const length = alignUp(size, pageSize());
     // Safe: over the mapping of that thread, which nobody else can have replaced. Views that are left read zeros.
-    mmap(start, length, PROT_READ | PROT_WRITE, ZERO_PAGES, -1, 0);
+    mapZeroPages(start, length);
     // The mark goes before the other threads' are looked at: see SeenMappings.
     members.setMark(leader, slot, 0);
     if (!viewed(own, leader, slot)) munmap(start, length);
