@@ -224,6 +224,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
     );
     await Promise.all(this.#attached.map(({ device }) => device.close()));
+    this.#sharing?.announceClose();
     for (const buffer of this.#live.sorted()) this.#free(buffer);
     this.#freed.release();
     this.#freed.arenaClosed = true;

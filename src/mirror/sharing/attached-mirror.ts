@@ -225,13 +225,15 @@ export class AttachedMirror {
     if (this.#own.ended) return;
     for (;;) {
       const head = changes(control);
+      // A mirror that closes says so first, then frees its buffers.
+      this.#endIfClosed();
+      if (this.#own.ended) return;
       if (head !== this.#head || this.#incomplete || this.#removing.length > 0) this.#apply(head);
       // The owner rings those that are asleep. It may have rung already for what was found without the bell.
       if (members.get(own, 'ASLEEP') === 1) break;
       members.set(own, 'ASLEEP', 1);
       if (changes(control) === head) break;
     }
-    this.#endIfClosed();
   }
 
   #apply(head: number): void {

@@ -291,10 +291,17 @@ export class Sharing {
     if (members.slotOf(name) === slot) members.release(slot);
   }
 
-  /** Ends the share for everybody. Threads of this process that still have views are waited for in the background. */
+  /** Before the mirror's last buffers go: so that those who wait learn that it is closed, and not that a buffer is freed. */
+  announceClose(): void {
+    Atomics.store(this.#own.control.i32, HEADER.STATE, SHARE_STATE.CLOSED);
+  }
+
+  /**
+   * Ends the share for everybody, once its end was announced. Threads of this process that still have views are waited
+   * for in the background.
+   */
   close(): void {
     const { control, members, peers, slot: own } = this.#own;
-    Atomics.store(control.i32, HEADER.STATE, SHARE_STATE.CLOSED);
     Atomics.add(control.i32, HEADER.HEAD, 1);
     for (const slot of members.present()) if (slot !== own) peers.ring(slot);
     for (const { stop } of this.#watched.values()) stop();
