@@ -9,6 +9,7 @@ import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts
 import type { Arena } from '../engine/arena.ts';
 import { PlacementError, StateError, SystemError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
+import { releaseOwnMaps } from '../linux/process-maps.ts';
 import type { Address, Range } from '../mm/address.ts';
 import {
   type Occupied,
@@ -230,6 +231,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#freed.arenaClosed = true;
     this.#sharing?.close();
     this.#arena.close();
+    releaseOwnMaps();
   }
 
   #share(): Sharing {

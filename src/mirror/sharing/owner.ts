@@ -11,7 +11,7 @@ import type { Arena } from '../../engine/arena.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
 import { SystemError } from '../../errors.ts';
 import { close } from '../../linux/memfd.ts';
-import { readMaps } from '../../linux/process.ts';
+import { readMaps } from '../../linux/process-maps.ts';
 import { isAlive } from '../../linux/task.ts';
 import type { Address } from '../../mm/address.ts';
 import { parseMaps } from '../../mm/parse-maps.ts';
