@@ -145,7 +145,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
   heap(options?: HeapOptions): Heap {
     const checked = checkHeapOptions(options);
-    this.plan(this.pageSize, checked.buffers);
+    // Searching checks what the options leave to it; where there is room is found out by the first chunk.
+    this.#space.find(this.#check(this.pageSize, checked.buffers).request);
     return new Heap(this, checked.name ?? `heap-${this.#nextName++}`, checked);
   }
 
