@@ -84,6 +84,32 @@ export class AttachError extends MirrorError {
   }
 }
 
+/** Memory can't be moved into the devices' windows by `mirror.evacuate`: it is not the caller's, or not of one kind. */
+export class EvacuationError extends MirrorError {
+  readonly reason:
+    | 'not-mapped'
+    | 'several-mappings'
+    | 'kernel'
+    | 'stack'
+    | 'heap'
+    | 'program'
+    | 'mirror'
+    | 'shared'
+    | 'unreadable';
+  readonly start: number;
+  readonly end: number;
+  constructor(
+    reason: EvacuationError['reason'],
+    message: string,
+    { start, end }: { readonly start: number; readonly end: number },
+  ) {
+    super('ERR_MIRROR_EVACUATION', message);
+    this.reason = reason;
+    this.start = start;
+    this.end = end;
+  }
+}
+
 /** A program cannot be loaded, or has no such kernel. */
 export class ProgramError extends MirrorError {
   readonly reason: string;

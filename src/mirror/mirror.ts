@@ -14,6 +14,7 @@ import type { Address, Range } from '../mm/address.ts';
 import {
   type Occupied,
   type Placement,
+  type PlacementRequest,
   PlacementSpace,
   type Plan,
   type Refusal,
@@ -23,6 +24,8 @@ import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
+import { requestOf } from './driver-place.ts';
+import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
@@ -136,10 +139,20 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   /** Where `alloc` would put such a buffer, or every reason why it could not. Changes nothing. */
   plan(size: number, options?: AllocOptions): Plan {
-    const { request } = this.#check(size, options);
+    const checked = this.#check(size, options);
     this.#freed.release();
     this.#space.setHost(this.#picture());
-    return this.#space.plan(request);
+    return this.#space.plan(requestOf(this.#space, checked, true));
+  }
+
+  /**
+   * Moves pages of one mapping, the caller's own, to where the devices reach; docs/address-space.md says who does. Throws
+   * EvacuationError for what can't move, else as `alloc`; nothing has changed then.
+   */
+  evacuate(range: Range, options?: EvacuateOptions): Evacuation {
+    this.#open();
+    const refresh = (): void => this.#space.setHost(this.#picture());
+    return evacuate({ mirror: this, space: this.#space, arena: this.#arena, refresh }, range, options);
   }
 
   /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
@@ -260,12 +273,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   /** Finds a place and maps it. The picture of the process may be old: it is read again before anything is refused. */
   #place(checked: CheckedAlloc): Placement {
     let fresh = false;
-    if (this.#sharing?.stale) this.#space.setHost(this.#picture());
+    if (checked.driver || this.#sharing?.stale) this.#space.setHost(this.#picture());
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const placement =
-        this.#sharing?.find(this.#space, checked.request) ?? this.#space.find(checked.request);
+      const request = requestOf(this.#space, checked);
+      const placement = this.#sharing?.find(this.#space, request) ?? this.#space.find(request);
       if (placement && this.#map(placement, checked)) return placement;
-      if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) this.#refuse(checked);
+      if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) this.#refuse(request);
       this.#space.setHost(this.#picture());
       fresh = true;
     }
@@ -288,7 +301,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     }
   }
 
-  #refuse({ request }: CheckedAlloc): never {
+  #refuse(request: PlacementRequest): never {
     const plan = this.#space.plan(request);
     if (plan.ok)
       throw new SystemError(
