@@ -206,6 +206,22 @@ export class DeviceLost extends MirrorError {
   }
 }
 
+/** An OpenCL driver refused a call, or a command of it failed. */
+export class OpenClError extends MirrorError {
+  /** `clEnqueueNDRangeKernel`; for a command that failed later, the call that put it in. */
+  readonly call: string;
+  /** OpenCL's number for the failure, below 0. */
+  readonly status: number;
+  /** Its name: `'CL_OUT_OF_RESOURCES'`. */
+  readonly constant: string;
+  constructor(call: string, status: number, constant: string, hint = '') {
+    super('ERR_MIRROR_OPENCL', `${call} failed: ${constant} (${status})${hint ? `. ${hint}` : ''}`);
+    this.call = call;
+    this.status = status;
+    this.constant = constant;
+  }
+}
+
 /** Something did not happen within the time that the caller allowed. */
 export class TimeoutError extends MirrorError {
   readonly timeout: number;

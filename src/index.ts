@@ -24,6 +24,8 @@ export type {
   Queue,
   ReservedRegion,
 } from './device/device.ts';
+export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
+export { listOpenclDevices } from './device/opencl/list-devices.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type ProcessDevice,
