@@ -15,7 +15,6 @@ export const CL_DEVICE_TYPE_ALL = 0xffffffff;
 
 export const CL_DEVICE_TYPE = 0x1000;
 export const CL_DEVICE_MAX_COMPUTE_UNITS = 0x1002;
-export const CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS = 0x1003;
 export const CL_DEVICE_MAX_WORK_GROUP_SIZE = 0x1004;
 export const CL_DEVICE_MAX_WORK_ITEM_SIZES = 0x1005;
 export const CL_DEVICE_ADDRESS_BITS = 0x100d;
@@ -53,7 +52,6 @@ export const CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM = 0x11b7;
 
 export const CL_EVENT_COMMAND_EXECUTION_STATUS = 0x11d3;
 export const CL_COMPLETE = 0;
-export const CL_RUNNING = 1;
 
 export const CL_PROFILING_COMMAND_QUEUED = 0x1280;
 export const CL_PROFILING_COMMAND_START = 0x1282;
