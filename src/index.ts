@@ -20,9 +20,11 @@ export type {
   Kernel,
   KernelArgument,
   LaunchOptions,
+  MapOptions,
   Program,
   Queue,
   ReservedRegion,
+  UnmapOptions,
 } from './device/device.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
@@ -38,7 +40,7 @@ export {
 } from './device/wasm/wasm-device.ts';
 export * from './errors.ts';
 export type { AddressInfo } from './mirror/address-info.ts';
-export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { Access, AllocOptions, BufferType } from './mirror/alloc-options.ts';
 export type { CollectionOptions, OpenOptions } from './mirror/collections/cell.ts';
 export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
 export {

@@ -51,7 +51,7 @@ export interface Program {
   kernel<const Kinds extends readonly ArgumentKind[]>(name: string, kinds: Kinds): Kernel<Kinds>;
 }
 
-export type CommandType = 'launch' | 'copy' | 'fill' | 'barrier' | 'marker';
+export type CommandType = 'launch' | 'copy' | 'fill' | 'map' | 'unmap' | 'barrier' | 'marker';
 export type CommandStatus = 'queued' | 'submitted' | 'complete' | 'failed';
 
 /** Milliseconds on the machine's monotonic clock (that of `process.hrtime`), so times of all processes compare. */
@@ -99,6 +99,25 @@ export interface LaunchOptions<Args extends readonly unknown[] = readonly Kernel
    * is stopped as by `signal`, and `done` rejects with TimeoutError.
    */
   readonly timeout?: number;
+  /**
+   * Buffers, or addresses in them, that the kernel reaches only through pointers it finds in memory
+   * (clSetKernelExecInfo with CL_KERNEL_EXEC_INFO_SVM_PTRS): checked as arguments are. Devices that reach all live
+   * buffers anyway (INDIRECT_ACCESS) need no telling, and then only the check is gained.
+   */
+  readonly uses?: readonly (Address | Addressed)[];
+}
+
+/** The bytes of a buffer that a command passes on. */
+export interface UnmapOptions {
+  /** Bytes from the start of the buffer; 0 by default. */
+  readonly offset?: number;
+  /** Bytes; up to the end of the buffer by default. */
+  readonly size?: number;
+}
+
+export interface MapOptions extends UnmapOptions {
+  /** `'readwrite'` by default. With `'read'` the host's stores reach nobody; such mappings may overlap. */
+  readonly access?: 'read' | 'write' | 'readwrite';
 }
 
 /** Commands run in the order in which they were put in. */
@@ -112,6 +131,18 @@ export interface Queue {
   /** Fills `size` bytes with a pattern of 1 to 128 bytes; `size` is a multiple of the pattern's. */
   fill(target: Address | Addressed, pattern: number | Uint8Array, size?: number): Command;
   /** Ends once all commands before it have ended. */
+  /**
+   * Passes a coarse buffer, or a part of it, to the host (clEnqueueSVMMap): once the command has ended the host may touch
+   * those bytes, until {@link Queue.unmap}. From this call on until then no command may name the buffer. Does nothing to
+   * a fine buffer. Throws StateError where the part is mapped already, RangeError for a part that is not in the buffer.
+   */
+  map(buffer: Addressed, options?: MapOptions): Command;
+  /**
+   * Gives back to the devices what {@link Queue.map} passed to the host (clEnqueueSVMUnmap): all mappings of the buffer,
+   * or the one of exactly that part. The host may not touch it from this call on. Throws StateError where it is not
+   * mapped.
+   */
+  unmap(buffer: Addressed, options?: UnmapOptions): Command;
   barrier(): Command;
   marker(): Command;
   /** Resolves when all commands so far have ended; rejects with the first failure that nobody looked at. */
@@ -174,6 +205,16 @@ export interface MirrorPort {
   nudge(): void;
 }
 
+/** A change of a coarse buffer's owner that goes with a command: checked, and not yet made. */
+export interface OwnershipChange {
+  /** The command is in its queue. Throws SystemError where the change can't be made; the command is a barrier then. */
+  begin(): void;
+  /** The command is about to be seen as ended; where this throws it has failed. */
+  complete(): void;
+  /** The command has failed. */
+  fail(): void;
+}
+
 /** What a device is given when a mirror opens it. */
 export interface DeviceContext {
   readonly name: string;
@@ -186,6 +227,12 @@ export interface DeviceContext {
    * where the buffer is not for this device.
    */
   accessTo(address: Address, size: number): 'read' | 'write' | undefined;
+  /** Throws StateError, in the words of the argument's `name`, where the address is in a coarse buffer of which the host has mapped some. */
+  checkUnmapped(name: string, address: Address): void;
+  /** For {@link Queue.map}: checks it all but whether the device may touch the buffer. */
+  map(buffer: Addressed, options: MapOptions | undefined): OwnershipChange;
+  /** For {@link Queue.unmap}. */
+  unmap(buffer: Addressed, options: UnmapOptions | undefined): OwnershipChange;
   /** The buffer nearest to an address, in words; for faults. */
   nearest(address: Address): NearestBuffer | undefined;
   /** To be called when the device reserves other regions than when it was opened, as after a reopen. */

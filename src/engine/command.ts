@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Command, CommandStatus, CommandTimes, CommandType } from '../device/device.ts';
+import type { Command, CommandStatus, CommandTimes, CommandType, OwnershipChange } from '../device/device.ts';
 import { TimeoutError } from '../errors.ts';
 import { checkTimeout } from './kernel-arguments.ts';
 
@@ -40,6 +40,8 @@ export class QueuedCommand implements Command {
   index = -1;
   /** Somebody asked for `done`, or waited: a failure is not silent. */
   observed = false;
+  /** What its end changes before anybody sees it. */
+  ownership: OwnershipChange | undefined;
   /** Its queue has taken note of its failure. */
   noted = false;
   #aborted = false;
@@ -136,6 +138,12 @@ export class QueuedCommand implements Command {
   /** The queue has learnt how it ended. */
   complete(times: CommandTimes): void {
     if (this.settled) return;
+    try {
+      this.ownership?.complete();
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
     this.#times = times;
     this.#status = 'complete';
     this.#resolve?.();
@@ -144,6 +152,7 @@ export class QueuedCommand implements Command {
 
   fail(error: unknown): void {
     if (this.settled) return;
+    this.ownership?.fail();
     this.#error = error;
     this.#status = 'failed';
     this.#reject?.(error);

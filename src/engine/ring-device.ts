@@ -8,10 +8,9 @@
  *
  * @module
  */
-import type { Addressed, CommandType, DeviceContext, DeviceCounters, MirrorPort } from '../device/device.ts';
+import type { CommandType, DeviceContext, DeviceCounters, MirrorPort } from '../device/device.ts';
 import { DeviceLost, outOfRange, StateError } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
-import { checkBuffer, checkRange } from './buffer-checks.ts';
 import { type CommandHost, type Packet, QueuedCommand } from './command.ts';
 import { monotonicNow } from './completion.ts';
 import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
@@ -197,12 +196,8 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
 
   // What queues ask.
 
-  checkBuffer(name: string, buffer: Addressed): void {
-    checkBuffer(this.#o.context, name, buffer);
-  }
-
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void {
-    checkRange(this.#o.context, name, address, size, access);
+  get context(): DeviceContext {
+    return this.#o.context;
   }
 
   submit(

@@ -10,15 +10,28 @@ import type {
   ArgumentsOf,
   Command,
   CommandType,
+  DeviceContext,
   Kernel,
   LaunchOptions,
+  MapOptions,
   Queue,
+  UnmapOptions,
 } from '../device/device.ts';
 import { DeviceLost, hex, invalidType, outOfRange } from '../errors.ts';
+import { argumentContext, checkBuffer, checkRange, checkUses } from './buffer-checks.ts';
 import { isUint8Array } from './byte-arrays.ts';
 import type { Packet, QueuedCommand } from './command.ts';
-import { BUILTIN_KERNEL, MAX_ARGUMENTS, PACKET_TYPE } from './control-layout.ts';
-import { checkTimeout, chunkSize, countItems, isAddressed, packArguments } from './kernel-arguments.ts';
+import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
+import {
+  type ArgumentContext,
+  checkTimeout,
+  chunkSize,
+  countItems,
+  isAddressed,
+  packArguments,
+} from './kernel-arguments.ts';
+import { mapCommand, unmapCommand } from './ownership-commands.ts';
+import { dispatch, nothing } from './packets.ts';
 import type { StopConditions } from './stop-watch.ts';
 
 /** Bytes that a core copies or fills at a time: a multiple of every pattern size that is a power of two. */
@@ -37,8 +50,7 @@ export interface QueueHost {
   readonly cores: number;
   readonly pointerLimit: number;
   readonly maxItems: number;
-  checkBuffer(name: string, buffer: Addressed): void;
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void;
+  readonly context: DeviceContext;
   /** Throws where the device is lost (and not being reopened) or closed. */
   submit(
     queue: RingQueue,
@@ -54,11 +66,13 @@ export interface QueueHost {
 export class RingQueue implements Queue {
   readonly number: number;
   readonly #host: QueueHost;
+  readonly #arguments: ArgumentContext;
   readonly #failed: QueuedCommand[] = [];
 
   constructor(host: QueueHost, number: number) {
     this.#host = host;
     this.number = number;
+    this.#arguments = argumentContext(host.context, host.pointerLimit);
   }
 
   launch<const Kinds extends readonly ArgumentKind[]>(
@@ -76,8 +90,9 @@ export class RingQueue implements Queue {
     if (timeout !== undefined) checkTimeout(timeout);
     const items = countItems(options.items, this.#host.maxItems);
     const chunk = chunkSize(options.chunk, items, this.#host.cores);
-    const args = packArguments(name, kinds, options.args, this.#host);
+    const args = packArguments(name, kinds, options.args, this.#arguments);
     if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
+    if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
     signal?.throwIfAborted();
     const packet = dispatch(id, items, chunk, args);
     if (signal === undefined && timeout === undefined) return this.#host.submit(this, 'launch', name, packet);
@@ -121,6 +136,14 @@ export class RingQueue implements Queue {
       'fill',
       dispatch(BUILTIN_KERNEL.FILL, to.size, chunk, [to.address, bytes.length, ...words]),
     );
+  }
+
+  map(buffer: Addressed, options?: MapOptions): Command {
+    return mapCommand(this.#host, this, buffer, options);
+  }
+
+  unmap(buffer: Addressed, options?: UnmapOptions): Command {
+    return unmapCommand(this.#host, this, buffer, options);
   }
 
   barrier(): Command {
@@ -171,10 +194,11 @@ export class RingQueue implements Queue {
       throw outOfRange('size', `from 1 to ${this.#host.maxItems} bytes`, length);
     }
     if (isAddressed(where)) {
-      this.#host.checkBuffer(name, where);
+      checkBuffer(this.#host.context, name, where);
       if (length > where.size) throw outOfRange('size', `at most the ${name}'s ${where.size} bytes`, length);
     }
-    this.#host.checkRange(name, address, length, name === 'target' ? 'write' : 'read');
+    checkRange(this.#host.context, name, address, length, name === 'target' ? 'write' : 'read');
+    this.#host.context.checkUnmapped(name, address);
     return { address, size: length };
   }
 }
@@ -184,15 +208,6 @@ function loadedKernel(kernel: unknown): LoadedKernel {
     throw invalidType('kernel', "a kernel, as a program's kernel(name, kinds) gives it", kernel);
   }
   return kernel as LoadedKernel;
-}
-
-function dispatch(kernel: number, items: number, chunk: number, args: readonly (number | bigint)[]): Packet {
-  if (items === 0) return nothing();
-  return { type: PACKET_TYPE.DISPATCH, kernel, items, chunk, chunks: Math.ceil(items / chunk), args };
-}
-
-function nothing(): Packet {
-  return { type: PACKET_TYPE.BARRIER, kernel: 0, items: 0, chunk: 1, chunks: 1, args: [] };
 }
 
 function oneByte(pattern: number): Uint8Array {
