@@ -10,6 +10,7 @@ export type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  CommandOptions,
   CommandStatus,
   CommandTimes,
   CommandType,
@@ -20,9 +21,14 @@ export type {
   Kernel,
   KernelArgument,
   LaunchOptions,
+  Prerequisite,
   Program,
   Queue,
+  QueueOptions,
+  QueueOrder,
   ReservedRegion,
+  TransferOptions,
+  UserEvent,
 } from './device/device.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {

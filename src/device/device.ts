@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { CommandScope } from '../engine/command-scope.ts';
 import type { DeviceFaultDetails, DeviceLost, NearestBuffer } from '../errors.ts';
 import type { Address, Range } from '../mm/address.ts';
 import type { Capabilities } from './capabilities.ts';
@@ -54,9 +55,16 @@ export interface Program {
 export type CommandType = 'launch' | 'copy' | 'fill' | 'barrier' | 'marker';
 export type CommandStatus = 'queued' | 'submitted' | 'complete' | 'failed';
 
-/** Milliseconds on the machine's monotonic clock (that of `process.hrtime`), so times of all processes compare. */
+/**
+ * What OpenCL's profiling tells of a command, in milliseconds on the machine's monotonic clock (that of
+ * `process.hrtime`), so that times of all processes compare. What a command never came to is absent.
+ */
 export interface CommandTimes {
+  /** It was put into its queue. */
   readonly queued: number;
+  /** It was handed to the device; later than `queued` where it had to wait, for others or for room in the ring. */
+  readonly submitted?: number;
+  /** A core, or the host where the host carries it out, began with it. */
   readonly started?: number;
   readonly finished?: number;
 }
@@ -80,6 +88,39 @@ export interface Command {
   wait(timeout?: number): void;
 }
 
+/**
+ * An event that the host brings about, OpenCL's user event: commands that wait for it in `after` run once it is complete,
+ * and fail once it has failed. Made by `mirror.createEvent()`. Closing the mirror fails those that are still pending.
+ */
+export interface UserEvent {
+  readonly status: 'pending' | 'complete' | 'failed';
+  /** Resolves once it is complete, rejects with what `fail` was given. Made on demand. */
+  readonly done: Promise<void>;
+  /** Throws StateError where it has ended already. */
+  complete(): void;
+  /** Throws StateError where it has ended already. */
+  fail(error: unknown): void;
+}
+
+/** What a command may wait for. */
+export type Prerequisite = Command | UserEvent;
+
+/** What every command can be given. */
+export interface CommandOptions {
+  /**
+   * The command runs once these are complete: commands of any queue and device of the mirror, and user events. Where one
+   * of them fails the command does not run, and fails with DependencyError.
+   */
+  readonly after?: Prerequisite | readonly Prerequisite[];
+  /** Aborting it stops the command (a runaway kernel too) and rejects `done` with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /**
+   * Milliseconds from the call, the time in the queue included; none by default. A command that has not ended by then is
+   * stopped as by `signal`, and `done` rejects with TimeoutError.
+   */
+  readonly timeout?: number;
+}
+
 /** One, two or three dimensions; a kernel sees their product as one range, the last dimension running fastest. */
 export type Items =
   | number
@@ -87,33 +128,50 @@ export type Items =
   | readonly [number, number]
   | readonly [number, number, number];
 
-export interface LaunchOptions<Args extends readonly unknown[] = readonly KernelArgument[]> {
+export interface LaunchOptions<Args extends readonly unknown[] = readonly KernelArgument[]>
+  extends CommandOptions {
   readonly items: Items;
   readonly args: Args;
   /** Items that a core takes at a time; by default an eighth of a core's share, at most 2^20. */
   readonly chunk?: number;
-  /** Aborting it stops the kernel (a runaway one too) and rejects `done` with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /**
-   * Milliseconds from the launch, its time in the queue included; none by default. A kernel that has not ended by then
-   * is stopped as by `signal`, and `done` rejects with TimeoutError.
-   */
-  readonly timeout?: number;
 }
 
-/** Commands run in the order in which they were put in. */
+export interface TransferOptions extends CommandOptions {
+  /** Bytes; by default all of the buffer that is named first. */
+  readonly size?: number;
+}
+
+export interface QueueOptions {
+  /**
+   * `'in'` (default): each command begins once the one before has ended. `'out'`: commands run as soon as cores are free,
+   * several at once; `after`, barriers and `finish` are what orders them.
+   */
+  readonly order?: QueueOrder;
+  /** For people; by default `queue-1` and so on. */
+  readonly name?: string;
+}
+
+export type QueueOrder = 'in' | 'out';
+
+/** Commands run in the order in which they were put in, or as {@link QueueOptions.order} says. */
 export interface Queue {
+  readonly name: string;
+  readonly order: QueueOrder;
   launch<const Kinds extends readonly ArgumentKind[]>(
     kernel: Kernel<Kinds>,
     options: LaunchOptions<ArgumentsOf<Kinds>>,
   ): Command;
   /** Copies `size` bytes on the device. Overlapping ranges are refused, as OpenCL does (CL_MEM_COPY_OVERLAP). */
-  copy(target: Address | Addressed, source: Address | Addressed, size?: number): Command;
+  copy(target: Address | Addressed, source: Address | Addressed, size?: number | TransferOptions): Command;
   /** Fills `size` bytes with a pattern of 1 to 128 bytes; `size` is a multiple of the pattern's. */
-  fill(target: Address | Addressed, pattern: number | Uint8Array, size?: number): Command;
-  /** Ends once all commands before it have ended. */
-  barrier(): Command;
-  marker(): Command;
+  fill(target: Address | Addressed, pattern: number | Uint8Array, size?: number | TransferOptions): Command;
+  /**
+   * Ends once all commands before it have ended, or, where `after` names any, once these are complete. Commands that are
+   * put in later run after it.
+   */
+  barrier(options?: CommandOptions): Command;
+  /** A barrier that holds up nothing: in a queue out of order later commands may run before it ends. */
+  marker(options?: CommandOptions): Command;
   /** Resolves when all commands so far have ended; rejects with the first failure that nobody looked at. */
   finish(): Promise<void>;
 }
@@ -143,7 +201,8 @@ export interface Device {
   readonly capabilities: Capabilities;
   /** The first queue. */
   readonly queue: Queue;
-  createQueue(): Queue;
+  /** Another queue; at most 16 in all. They run side by side. */
+  createQueue(options?: QueueOptions): Queue;
   load(program: URL | Uint8Array | ArrayBuffer): Promise<Program>;
   /**
    * Resolves, never rejects, when the device is lost other than by `close`; a new promise from the moment on at which
@@ -177,6 +236,8 @@ export interface MirrorPort {
 /** What a device is given when a mirror opens it. */
 export interface DeviceContext {
   readonly name: string;
+  /** What the devices of one mirror know of each other's commands. */
+  readonly commands: CommandScope;
   /** The arena: a memory file in which the offset of a byte is its address. */
   readonly arena: { readonly fd: number; readonly size: number };
   /** The live buffers that this device may touch; asked for again at a reopen. */

@@ -5,8 +5,9 @@
  *
  * @module
  */
-import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion, UserEvent } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
+import type { CommandScope } from '../engine/command-scope.ts';
 import { PlacementError, StateError, SystemError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
 import type { Address, Range } from '../mm/address.ts';
@@ -63,13 +64,21 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #limits: DeviceLimits;
   readonly #live: LiveBuffers;
   readonly #freed: FreedRanges;
+  readonly #commands: CommandScope;
   /** From the first `share` or lock on. */
   #sharing: Sharing | undefined;
   #closed: Promise<void> | undefined;
   #nextName = 1;
 
   /** @internal Use {@link openMirror}. */
-  constructor(name: string, arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[]) {
+  constructor(
+    name: string,
+    arena: Arena,
+    live: LiveBuffers,
+    attached: readonly AttachedDevice[],
+    commands: CommandScope,
+  ) {
+    this.#commands = commands;
     this.name = name;
     this.#arena = arena;
     this.#attached = attached;
@@ -141,6 +150,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.#space.plan(request);
   }
 
+  /** An event for commands to wait for (`after`), which the host completes or fails. Throws StateError once closed. */
+  createEvent(): UserEvent {
+    this.#open();
+    return this.#commands.createEvent();
+  }
+
   /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
   heap(options?: HeapOptions): Heap {
     const checked = checkHeapOptions(options);
@@ -204,7 +219,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.sync.notify(address, count);
   }
 
-  /** Lets pending commands end, closes the devices, frees every buffer. Safe to call twice. */
+  /**
+   * Fails the user events that are still pending, lets commands end, closes the devices, frees every buffer. Safe to call
+   * twice.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
@@ -220,6 +238,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   async #shutDown(): Promise<void> {
+    this.#commands.close(this.name);
     await Promise.all(
       this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
     );
