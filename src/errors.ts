@@ -56,7 +56,16 @@ export class PlacementError<R = unknown> extends MirrorError {
 
 /** The object is in a state in which the call makes no sense. */
 export class StateError extends MirrorError {
-  readonly state: 'closed' | 'freed' | 'lost' | 'held' | 'busy' | 'transferred' | 'ended';
+  readonly state:
+    | 'closed'
+    | 'freed'
+    | 'lost'
+    | 'held'
+    | 'busy'
+    | 'transferred'
+    | 'ended'
+    | 'mapped'
+    | 'unmapped';
   constructor(state: StateError['state'], message: string) {
     super('ERR_MIRROR_STATE', message);
     this.state = state;

@@ -21,6 +21,7 @@ export type {
   Kernel,
   KernelArgument,
   LaunchOptions,
+  MapOptions,
   Prerequisite,
   Program,
   Queue,
@@ -28,6 +29,7 @@ export type {
   QueueOrder,
   ReservedRegion,
   TransferOptions,
+  UnmapOptions,
   UserEvent,
 } from './device/device.ts';
 export type { FaultMode } from './device/option-checks.ts';
@@ -44,7 +46,7 @@ export {
 } from './device/wasm/wasm-device.ts';
 export * from './errors.ts';
 export type { AddressInfo } from './mirror/address-info.ts';
-export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { Access, AllocOptions, BufferType } from './mirror/alloc-options.ts';
 export type { CollectionOptions, OpenOptions } from './mirror/collections/cell.ts';
 export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
 export {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Command, CommandStatus, CommandTimes, CommandType } from '../device/device.ts';
+import type { Command, CommandStatus, CommandTimes, CommandType, OwnershipChange } from '../device/device.ts';
 import { type StateError, TimeoutError } from '../errors.ts';
 import { checkTimeout } from './kernel-arguments.ts';
 import { Settlement } from './settlement.ts';
@@ -57,6 +57,8 @@ export class QueuedCommand extends Settlement implements Command {
   unresolved = 0;
   /** All of them, while any has not ended. */
   prerequisites: readonly Settlement[] | undefined;
+  /** What its end changes before anybody sees it. */
+  ownership: OwnershipChange | undefined;
   /** Its queue has taken note of its failure. */
   noted = false;
   /** The host is carrying it out: what it calls may come back here. */
@@ -164,12 +166,19 @@ export class QueuedCommand extends Settlement implements Command {
   /** The queue has learnt how it ended. */
   complete(): void {
     if (this.settled) return;
+    try {
+      this.ownership?.complete();
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
     this.prerequisites = undefined;
     this.settle('complete', undefined);
   }
 
   fail(error: unknown): void {
     if (this.settled) return;
+    this.ownership?.fail();
     this.prerequisites = undefined;
     this.settle('failed', error);
   }

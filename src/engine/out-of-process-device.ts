@@ -13,6 +13,7 @@ import type { RingQueue } from './ring-queue.ts';
 /** What cores over the arena's own pages can do. */
 const CAPABILITIES: Capabilities =
   SVM.SINGLE_ADDRESS_SPACE |
+  SVM.DEVICE_UNASSOCIATED |
   SVM.CONTEXT_ACCESS |
   SVM.HOST_READ |
   SVM.HOST_WRITE |

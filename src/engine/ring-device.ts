@@ -9,7 +9,6 @@
  * @module
  */
 import type {
-  Addressed,
   CommandType,
   DeviceContext,
   DeviceCounters,
@@ -18,7 +17,6 @@ import type {
 } from '../device/device.ts';
 import { DeviceLost, outOfRange, StateError } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
-import { checkBuffer, checkRange } from './buffer-checks.ts';
 import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkQueueOptions } from './command-options.ts';
 import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
@@ -195,12 +193,8 @@ export class RingDevice implements QueueHost, MirrorPort {
 
   // What queues ask.
 
-  checkBuffer(name: string, buffer: Addressed): void {
-    checkBuffer(this.#o.context, name, buffer);
-  }
-
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void {
-    checkRange(this.#o.context, name, address, size, access);
+  get context(): DeviceContext {
+    return this.#o.context;
   }
 
   get scope(): object {

@@ -11,17 +11,29 @@ import type {
   Command,
   CommandOptions,
   CommandType,
+  DeviceContext,
   Kernel,
   LaunchOptions,
+  MapOptions,
   QueueOrder as Order,
   Queue,
   TransferOptions,
+  UnmapOptions,
 } from '../device/device.ts';
 import { DeviceLost, hex, invalidType, outOfRange } from '../errors.ts';
+import { argumentContext, checkUses } from './buffer-checks.ts';
 import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkAfter, checkObject, checkStop } from './command-options.ts';
 import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
-import { chunkSize, countItems, isAddressed, packArguments } from './kernel-arguments.ts';
+import {
+  type ArgumentContext,
+  chunkSize,
+  countItems,
+  isAddressed,
+  packArguments,
+} from './kernel-arguments.ts';
+import { checkedRange } from './memory-ranges.ts';
+import { mapCommand, unmapCommand } from './ownership-commands.ts';
 import { dispatch, fillPacket, nothing, patternBytes, TRANSFER_CHUNK } from './packets.ts';
 import { QueueOrder } from './queue-order.ts';
 import type { Settlement } from './settlement.ts';
@@ -47,8 +59,7 @@ export interface QueueHost {
   readonly maxItems: number;
   /** Identifies the mirror, whose commands may wait for each other. */
   readonly scope: object;
-  checkBuffer(name: string, buffer: Addressed): void;
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void;
+  readonly context: DeviceContext;
   /** Throws where the device is lost (and not being reopened) or closed. */
   submit(
     queue: RingQueue,
@@ -73,6 +84,7 @@ export class RingQueue implements Queue {
   readonly #host: QueueHost;
   /** For a queue out of order. */
   readonly #order: QueueOrder | undefined;
+  readonly #arguments: ArgumentContext;
   readonly #failed: QueuedCommand[] = [];
 
   constructor(host: QueueHost, number: number, order: Order, name: string) {
@@ -80,6 +92,7 @@ export class RingQueue implements Queue {
     this.number = number;
     this.order = order;
     this.name = name;
+    this.#arguments = argumentContext(host.context, host.pointerLimit);
     if (order === 'out') {
       this.#order = new QueueOrder({
         scope: host.scope,
@@ -100,18 +113,19 @@ export class RingQueue implements Queue {
     checkObject('options', options);
     const items = countItems(options.items, this.#host.maxItems);
     const chunk = chunkSize(options.chunk, items, this.#host.cores);
-    const args = packArguments(name, kinds, options.args, this.#host);
+    const args = packArguments(name, kinds, options.args, this.#arguments);
     if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
+    if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
     return this.#put('launch', name, dispatch(id, items, chunk, args), options);
   }
 
   copy(target: number | Addressed, source: number | Addressed, size?: number | TransferOptions): Command {
     const options = transferOptions(size);
-    const from = this.#range('source', source, options.size);
+    const from = checkedRange(this.#host, 'source', source, options.size);
     if (isAddressed(target) && target.size < from.size) {
       throw outOfRange('size', `at most the target's ${target.size} bytes`, from.size);
     }
-    const to = this.#range('target', target, from.size);
+    const to = checkedRange(this.#host, 'target', target, from.size);
     if (to.address < from.address + from.size && from.address < to.address + from.size) {
       throw outOfRange(
         'target',
@@ -126,8 +140,16 @@ export class RingQueue implements Queue {
   fill(target: number | Addressed, pattern: number | Uint8Array, size?: number | TransferOptions): Command {
     const options = transferOptions(size);
     const bytes = patternBytes(pattern);
-    const to = this.#range('target', target, options.size);
+    const to = checkedRange(this.#host, 'target', target, options.size);
     return this.#put('fill', 'fill', fillPacket(to.address, to.size, bytes), options);
+  }
+
+  map(buffer: Addressed, options?: MapOptions): Command {
+    return mapCommand(this.#host.context, this.#pass, buffer, options);
+  }
+
+  unmap(buffer: Addressed, options?: UnmapOptions): Command {
+    return unmapCommand(this.#host.context, this.#pass, buffer, options);
   }
 
   barrier(options?: CommandOptions): Command {
@@ -178,6 +200,10 @@ export class RingQueue implements Queue {
     return this.#host.submit(this, type, kernel, packet, { after, gates }, stop);
   }
 
+  /** To the device the passing of a buffer is nothing but a place in the order. */
+  readonly #pass = (type: 'map' | 'unmap', options: CommandOptions): QueuedCommand =>
+    this.#put(type, type, nothing(), options);
+
   /** A barrier or marker. In order, every command is one for those behind it. */
   #point(type: 'barrier' | 'marker', options: CommandOptions = NO_OPTIONS): QueuedCommand {
     checkObject('options', options);
@@ -190,27 +216,6 @@ export class RingQueue implements Queue {
     const command = this.#host.submit(this, type, type, () => {}, { after, gates }, stop);
     if (type === 'barrier') order.close(gate ? [gate, command] : [command]);
     return command;
-  }
-
-  #range(
-    name: string,
-    where: number | Addressed,
-    size: number | undefined,
-  ): { address: number; size: number } {
-    const address = isAddressed(where) ? where.address : where;
-    if (typeof address !== 'number') throw invalidType(name, 'an address or a buffer', where);
-    const length = size ?? (isAddressed(where) ? where.size : undefined);
-    if (length === undefined) throw invalidType('size', 'a number of bytes where no buffer says it', size);
-    if (typeof length !== 'number') throw invalidType('size', 'a number of bytes', length);
-    if (!Number.isSafeInteger(length) || length < 1 || length > this.#host.maxItems) {
-      throw outOfRange('size', `from 1 to ${this.#host.maxItems} bytes`, length);
-    }
-    if (isAddressed(where)) {
-      this.#host.checkBuffer(name, where);
-      if (length > where.size) throw outOfRange('size', `at most the ${name}'s ${where.size} bytes`, length);
-    }
-    this.#host.checkRange(name, address, length, name === 'target' ? 'write' : 'read');
-    return { address, size: length };
   }
 }
 

@@ -7,14 +7,20 @@
 import { invalidType, outOfRange, UnsupportedError } from '../errors.ts';
 import type { Place, PlacementRequest } from '../placement/index.ts';
 
+/** The types of buffers: see docs/memory-types.md. */
+export type BufferType = 'fine' | 'coarse';
+
 /** Whether a device may store to a buffer, load from it, or not reach it at all. */
 export type Access = 'write' | 'read' | 'none';
 
 export interface AllocOptions {
   /** For messages, faults and drawings; `buffer-N` by default. */
   readonly name?: string;
-  /** `'fine'`: host and devices may touch different bytes at the same time; atomics work across them. */
-  readonly type?: 'fine';
+  /**
+   * `'fine'` (the default): host and devices may touch different bytes at the same time; atomics work across them.
+   * `'coarse'`: the devices', but for the parts that the host has mapped by `queue.map`.
+   */
+  readonly type?: BufferType;
   /** Bytes, a power of two, at least a page. */
   readonly align?: number;
   /** Exactly `at`, or in `within`, or at `hint` if possible; anywhere in the common window by default. */
@@ -36,6 +42,7 @@ export interface AllocOptions {
 /** Options that are checked, as far as placement does not check them. */
 export interface CheckedAlloc {
   readonly name: string | undefined;
+  readonly type: BufferType;
   readonly request: PlacementRequest;
   /** What each device may do, in the order of the mirror's devices. */
   readonly access: readonly Access[];
@@ -54,7 +61,7 @@ export function checkAllocOptions(
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const {
     name,
-    type,
+    type = 'fine',
     align,
     place,
     topdown,
@@ -65,16 +72,7 @@ export function checkAllocOptions(
     hugePages = false,
   } = options;
   if (name !== undefined && typeof name !== 'string') throw invalidType('name', 'a string', name);
-  if (type !== undefined && type !== 'fine') {
-    if (typeof type !== 'string') throw invalidType('type', "'fine'", type);
-    if (type === 'coarse' || type === 'managed') {
-      throw new UnsupportedError(
-        `type '${type}'`,
-        `Buffers of type '${type}' do not exist yet; use 'fine' (the default).`,
-      );
-    }
-    throw outOfRange('type', "'fine'", type);
-  }
+  checkType(type);
   if (typeof commit !== 'boolean') throw invalidType('commit', 'a boolean', commit);
   if (typeof hugePages !== 'boolean') throw invalidType('hugePages', 'a boolean', hugePages);
   const guardPages =
@@ -86,11 +84,24 @@ export function checkAllocOptions(
   const reach = checkReach(devices, access, deviceNames);
   return {
     name,
+    type,
     request: { size, align, guard: guardPages * pageSize, topdown, place, devices: reach.devices },
     access: reach.access,
     commit,
     hugePages,
   };
+}
+
+function checkType(type: unknown): asserts type is BufferType {
+  if (type === 'fine' || type === 'coarse') return;
+  if (typeof type !== 'string') throw invalidType('type', "'fine' or 'coarse'", type);
+  if (type === 'managed') {
+    throw new UnsupportedError(
+      "type 'managed'",
+      "Buffers of type 'managed', whose pages move between host and device by page faults, do not exist yet; use 'fine' (the default) or 'coarse'.",
+    );
+  }
+  throw outOfRange('type', "'fine' or 'coarse'", type);
 }
 
 interface Reach {

@@ -11,6 +11,7 @@ import { pageSize } from '../linux/mmap.ts';
 import { alignUp, type Range } from '../mm/address.ts';
 import type { Access } from './alloc-options.ts';
 import type { LiveBuffers } from './live-buffers.ts';
+import { mapChange, unmapChange } from './map-options.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
 /** The context of the device with that number among the mirror's devices. */
@@ -44,6 +45,11 @@ export function deviceContext(
       const access = accessOf(buffer);
       return access === 'none' ? undefined : access;
     },
+    checkUnmapped(name, address) {
+      if (live.coarse > 0) live.at(address)?.ownership?.checkUnmapped(name);
+    },
+    map: (buffer, options) => mapChange(live.at(buffer.address), buffer, options),
+    unmap: (buffer, options) => unmapChange(live.at(buffer.address), buffer, options),
     nearest: (address) => live.nearest(address),
     reserve,
   };

@@ -8,37 +8,28 @@
 import type { AttachedDevice, Device, ReservedRegion, UserEvent } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
 import type { CommandScope } from '../engine/command-scope.ts';
-import { PlacementError, StateError, SystemError } from '../errors.ts';
+import { StateError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
 import type { Address, Range } from '../mm/address.ts';
-import {
-  type Occupied,
-  type Placement,
-  PlacementSpace,
-  type Plan,
-  type Refusal,
-  refusalMessage,
-} from '../placement/index.ts';
+import { type Occupied, PlacementSpace, type Plan } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
+import { checkOffered } from './device-types.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
+import { Ownership, touchedAtOnce } from './ownership.ts';
+import { Placer } from './placer.ts';
 import type { ShareHandle } from './sharing/handle.ts';
 import { type Sharer, Sharing } from './sharing/owner.ts';
-import { SvmBuffer } from './svm-buffer.ts';
+import { isShared, SvmBuffer } from './svm-buffer.ts';
 import { MirrorSync } from './sync/side.ts';
 import type { TimeoutOptions, WaitOptions } from './sync/wait-options.ts';
 import type { WaitResult } from './sync/waits.ts';
-
-/** How often another thread may be faster before `alloc` gives up. */
-const MOST_ATTEMPTS = 64;
-/** How long a refusal waits, in milliseconds, for devices to let go of freed ranges. */
-const PATIENCE = 50;
 
 export type DeviceRecord = Record<string, Device>;
 
@@ -52,7 +43,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly sync = new MirrorSync(
     (address) => {
       this.#open();
-      return this.#live.at(address);
+      return touchedAtOnce(this.#live.at(address));
     },
     () => this.#share().waits,
   );
@@ -65,6 +56,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #live: LiveBuffers;
   readonly #freed: FreedRanges;
   readonly #commands: CommandScope;
+  readonly #placer: Placer;
   /** From the first `share` or lock on. */
   #sharing: Sharing | undefined;
   #closed: Promise<void> | undefined;
@@ -94,6 +86,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       host: readHostPicture(),
     });
     this.#freed = new FreedRanges(this.#memory, this.#space, attached);
+    this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached);
   }
 
   get closed(): boolean {
@@ -115,21 +108,23 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#freed.release();
     this.#sharing?.checkRoom();
     this.#limits.check(checked.access, size);
-    const placement = this.#place(checked);
+    const placement = this.#placer.place(checked);
+    const range = { start: placement.address, end: placement.address + placement.size };
+    const name = checked.name ?? `buffer-${this.#nextName++}`;
     const buffer = new SvmBuffer(
       this.#owner,
-      checked.name ?? `buffer-${this.#nextName++}`,
+      name,
       size,
       placement,
       checked.access,
+      checked.type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined,
     );
-    const range = { start: placement.address, end: placement.address + placement.size };
     this.#space.insert({
       start: range.start,
       end: range.end + placement.guard,
       guard: placement.guard,
       kind: 'buffer',
-      name: buffer.name,
+      name,
       owner: 'host',
     });
     this.#live.add(buffer);
@@ -138,7 +133,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       const access = checked.access[i]!;
       if (access !== 'none') port.mapped(range, access);
     });
-    this.#sharing?.add(buffer);
+    if (checked.type === 'fine') this.#sharing?.add(buffer);
     return buffer;
   }
 
@@ -146,7 +141,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   plan(size: number, options?: AllocOptions): Plan {
     const { request } = this.#check(size, options);
     this.#freed.release();
-    this.#space.setHost(this.#picture());
+    this.#placer.look();
     return this.#space.plan(request);
   }
 
@@ -181,7 +176,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
    */
   occupants(range: Range): Occupied[] {
     this.#open();
-    this.#space.setHost(this.#picture());
+    this.#placer.look();
     return this.#space.occupants(range);
   }
 
@@ -252,14 +247,9 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   #share(): Sharing {
-    this.#sharing ??= new Sharing(this.name, this.#arena, this.#live.sorted());
+    this.#sharing ??= new Sharing(this.name, this.#arena, this.#live.sorted().filter(isShared));
     this.#freed.sharing = this.#sharing;
     return this.#sharing;
-  }
-
-  /** What is mapped in this process, and in those that have attached. */
-  #picture(): Occupied[] {
-    return this.#sharing ? [...readHostPicture(), ...this.#sharing.occupied()] : readHostPicture();
   }
 
   readonly #owner = { free: (buffer: SvmBuffer): void => this.#free(buffer) };
@@ -270,62 +260,9 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   #check(size: number, options: AllocOptions | undefined): CheckedAlloc {
     this.#open();
-    return checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
-  }
-
-  /** Finds a place and maps it. The picture of the process may be old: it is read again before anything is refused. */
-  #place(checked: CheckedAlloc): Placement {
-    let fresh = false;
-    if (this.#sharing?.stale) this.#space.setHost(this.#picture());
-    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const placement =
-        this.#sharing?.find(this.#space, checked.request) ?? this.#space.find(checked.request);
-      if (placement && this.#map(placement, checked)) return placement;
-      if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) this.#refuse(checked);
-      this.#space.setHost(this.#picture());
-      fresh = true;
-    }
-    throw new SystemError(
-      'mmap',
-      [checked.request.size],
-      'EEXIST',
-      'Other threads took every place that was found',
-    );
-  }
-
-  /** Maps; where there is no room for a mapping, once more after those have gone that nobody needs. */
-  #map({ address, size }: Placement, checked: CheckedAlloc): boolean {
-    try {
-      return this.#memory.map(address, size, checked);
-    } catch (error) {
-      const full = error instanceof SystemError && error.errno === 'ENOMEM' && error.syscall === 'mmap';
-      if (!full || !this.#freed.release(true)) throw error;
-      return this.#memory.map(address, size, checked);
-    }
-  }
-
-  #refuse({ request }: CheckedAlloc): never {
-    const plan = this.#space.plan(request);
-    if (plan.ok)
-      throw new SystemError(
-        'mmap',
-        [request.size],
-        'EAGAIN',
-        'The address space changed while it was searched',
-      );
-    throw new PlacementError<Refusal>(refusalMessage(plan.refusal), plan.refusal);
-  }
-
-  /** Gives devices a moment to acknowledge freed ranges; true where some could be released. */
-  #waitForDevices(): boolean {
-    const word = new Int32Array(new SharedArrayBuffer(4));
-    for (let waited = 0; waited < PATIENCE && this.#freed.waitsForDevices; waited++) {
-      for (const { port } of this.#attached) port.nudge();
-      this.#sharing?.nudge();
-      if (this.#freed.release()) return true;
-      Atomics.wait(word, 0, 0, 1);
-    }
-    return false;
+    const checked = checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
+    checkOffered(this.#attached, checked);
+    return checked;
   }
 
   #free(buffer: SvmBuffer): void {
