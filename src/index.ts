@@ -10,6 +10,7 @@ export type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  CommandOptions,
   CommandStatus,
   CommandTimes,
   CommandType,
@@ -21,10 +22,15 @@ export type {
   KernelArgument,
   LaunchOptions,
   MapOptions,
+  Prerequisite,
   Program,
   Queue,
+  QueueOptions,
+  QueueOrder,
   ReservedRegion,
+  TransferOptions,
   UnmapOptions,
+  UserEvent,
 } from './device/device.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Capabilities, SVM } from '../device/capabilities.ts';
-import type { DeviceCounters, Program } from '../device/device.ts';
+import type { DeviceCounters, Program, QueueOptions } from '../device/device.ts';
 import type { DeviceLost } from '../errors.ts';
 import type { RingDevice } from './ring-device.ts';
 import type { RingQueue } from './ring-queue.ts';
@@ -58,8 +58,9 @@ export abstract class OutOfProcessDevice {
     return this.#ring.lost;
   }
 
-  createQueue(): RingQueue {
-    return this.#ring.createQueue();
+  /** Another queue, at most 16 in all; throws RangeError where there are so many. */
+  createQueue(options?: QueueOptions): RingQueue {
+    return this.#ring.createQueue(options);
   }
 
   counters(): DeviceCounters {

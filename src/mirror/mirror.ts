@@ -5,8 +5,9 @@
  *
  * @module
  */
-import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion, UserEvent } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
+import type { CommandScope } from '../engine/command-scope.ts';
 import { StateError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
 import { releaseOwnMaps } from '../linux/process-maps.ts';
@@ -57,6 +58,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #limits: DeviceLimits;
   readonly #live: LiveBuffers;
   readonly #freed: FreedRanges;
+  readonly #commands: CommandScope;
   readonly #placer: Placer;
   /** From the first `share` or lock on. */
   #sharing: Sharing | undefined;
@@ -64,7 +66,14 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   #nextName = 1;
 
   /** @internal Use {@link openMirror}. */
-  constructor(name: string, arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[]) {
+  constructor(
+    name: string,
+    arena: Arena,
+    live: LiveBuffers,
+    attached: readonly AttachedDevice[],
+    commands: CommandScope,
+  ) {
+    this.#commands = commands;
     this.name = name;
     this.#arena = arena;
     this.#attached = attached;
@@ -149,6 +158,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return evacuate({ mirror: this, space: this.#space, arena: this.#arena, refresh }, range, options);
   }
 
+  /** An event for commands to wait for (`after`), which the host completes or fails. Throws StateError once closed. */
+  createEvent(): UserEvent {
+    this.#open();
+    return this.#commands.createEvent();
+  }
+
   /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
   heap(options?: HeapOptions): Heap {
     const checked = checkHeapOptions(options);
@@ -213,7 +228,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.sync.notify(address, count);
   }
 
-  /** Lets pending commands end, closes the devices, frees every buffer. Safe to call twice. */
+  /**
+   * Fails the user events that are still pending, lets commands end, closes the devices, frees every buffer. Safe to call
+   * twice.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
@@ -229,6 +247,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   async #shutDown(): Promise<void> {
+    this.#commands.close(this.name);
     await Promise.all(
       this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
     );
