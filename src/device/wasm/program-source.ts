@@ -1,5 +1,5 @@
 /**
- * Where a program's bytes come from.
+ * Where the bytes of a wasm device's program come from: given, or read from a file.
  *
  * @module
  */
