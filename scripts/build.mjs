@@ -49,6 +49,7 @@ try {
         'src/layout/index.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
+        'src/device/conformance/kernels.ts',
         'src/device/process/conformance-kernels.ts',
         'src/device/process/kernel/index.ts',
       ],
