@@ -18,6 +18,8 @@ import type { PagerReport } from '../../engine/thread-messages.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import { setThreadName } from '../../linux/process.ts';
 import type { PagerData } from './child-messages.ts';
+import { AREA_BYTES } from './system/area.ts';
+import { CopiesWindow } from './system/copies-window.ts';
 
 /** Addresses of the device are those of its process. */
 const BASE = 0;
@@ -25,7 +27,7 @@ const LIMIT = 2 ** 47;
 
 void firstMessage<PagerData>().then(serve);
 
-function serve({ userfaultfd, cores, control: address, logSegments }: PagerData): void {
+function serve({ userfaultfd, cores, control: address, logSegments, system }: PagerData): void {
   const report = (message: PagerReport): void => parentPort!.postMessage(message);
   const control = new SharedMemory(address, CONTROL_BYTES);
   const log = new MapLogReader(CHILD_FD.LOG, logSegments);
@@ -50,6 +52,17 @@ function serve({ userfaultfd, cores, control: address, logSegments }: PagerData)
       cores,
       pageSize: pageSize(),
       own: [],
+      ...(system
+        ? {
+            system: new CopiesWindow({
+              area: new SharedMemory(system.area, AREA_BYTES),
+              userfaultfd: system.userfaultfd,
+              buffers: userfaultfd,
+              pageSize: pageSize(),
+              cores,
+            }),
+          }
+        : {}),
       restore: (page, live) => restoreArena(BASE, page, page + pageSize(), live, arena, userfaultfd),
       stopping: (core, loading) => report({ type: 'stopping', core, loading }),
       restored,
