@@ -37,6 +37,8 @@ export {
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
+  type SystemCounters,
+  type SystemMode,
 } from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
