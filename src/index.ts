@@ -10,6 +10,7 @@ export type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  CommandOptions,
   CommandStatus,
   CommandTimes,
   CommandType,
@@ -21,10 +22,15 @@ export type {
   KernelArgument,
   LaunchOptions,
   MapOptions,
+  Prerequisite,
   Program,
   Queue,
+  QueueOptions,
+  QueueOrder,
   ReservedRegion,
+  TransferOptions,
   UnmapOptions,
+  UserEvent,
 } from './device/device.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
@@ -50,6 +56,8 @@ export {
 } from './mirror/collections/shared-hash-map.ts';
 export { SharedString } from './mirror/collections/shared-string.ts';
 export { SharedVector, type VectorLayout } from './mirror/collections/shared-vector.ts';
+export type { DriverPlace } from './mirror/driver-place.ts';
+export type { EvacuateOptions, Evacuation } from './mirror/evacuate.ts';
 export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';

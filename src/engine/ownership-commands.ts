@@ -4,46 +4,56 @@
  *
  * @module
  */
-import type { Addressed, MapOptions, OwnershipChange, UnmapOptions } from '../device/device.ts';
+import type {
+  Addressed,
+  CommandOptions,
+  DeviceContext,
+  MapOptions,
+  OwnershipChange,
+  UnmapOptions,
+} from '../device/device.ts';
 import { invalidType } from '../errors.ts';
 import { checkBuffer } from './buffer-checks.ts';
 import type { QueuedCommand } from './command.ts';
 import { isAddressed } from './kernel-arguments.ts';
-import { nothing } from './packets.ts';
-import type { QueueHost, RingQueue } from './ring-queue.ts';
+
+/** How a queue takes a command. */
+type Put = (type: 'map' | 'unmap', options: CommandOptions) => QueuedCommand;
 
 export function mapCommand(
-  host: QueueHost,
-  queue: RingQueue,
+  context: DeviceContext,
+  put: Put,
   buffer: Addressed,
   options: MapOptions | undefined,
 ): QueuedCommand {
-  check(host, buffer);
-  return submit(host, queue, 'map', host.context.map(buffer, options));
+  check(context, buffer);
+  return submit(put, 'map', options, context.map(buffer, options));
 }
 
 export function unmapCommand(
-  host: QueueHost,
-  queue: RingQueue,
+  context: DeviceContext,
+  put: Put,
   buffer: Addressed,
   options: UnmapOptions | undefined,
 ): QueuedCommand {
-  check(host, buffer);
-  return submit(host, queue, 'unmap', host.context.unmap(buffer, options));
+  check(context, buffer);
+  return submit(put, 'unmap', options, context.unmap(buffer, options));
 }
 
-function check(host: QueueHost, buffer: unknown): void {
+function check(context: DeviceContext, buffer: unknown): void {
   if (!isAddressed(buffer)) throw invalidType('buffer', 'a buffer', buffer);
-  checkBuffer(host.context, 'buffer', buffer);
+  checkBuffer(context, 'buffer', buffer);
 }
 
 function submit(
-  host: QueueHost,
-  queue: RingQueue,
+  put: Put,
   type: 'map' | 'unmap',
+  options: CommandOptions | undefined,
   change: OwnershipChange,
 ): QueuedCommand {
-  const command = host.submit(queue, type, type, nothing());
+  const command = put(type, options ?? {});
+  // One whose prerequisite has failed changes nothing.
+  if (command.settled) return command;
   // Only now: a device that is lost has refused, and the owner is who it was.
   change.begin();
   command.ownership = change;

@@ -6,6 +6,7 @@
  */
 import type { DeviceContext } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
+import type { CommandScope } from '../engine/command-scope.ts';
 import { pageSize } from '../linux/mmap.ts';
 import { alignUp, type Range } from '../mm/address.ts';
 import type { Access } from './alloc-options.ts';
@@ -19,12 +20,14 @@ export function deviceContext(
   index: number,
   arena: Arena,
   live: LiveBuffers,
+  commands: CommandScope,
   reserve: DeviceContext['reserve'],
 ): DeviceContext {
   const page = pageSize();
   const accessOf = (buffer: SvmBuffer): Access => buffer.access[index] ?? 'none';
   return {
     name,
+    commands,
     arena,
     live: () =>
       live

@@ -5,10 +5,12 @@
  *
  * @module
  */
-import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion, UserEvent } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
+import type { CommandScope } from '../engine/command-scope.ts';
 import { StateError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
+import { releaseOwnMaps } from '../linux/process-maps.ts';
 import type { Address, Range } from '../mm/address.ts';
 import { type Occupied, PlacementSpace, type Plan } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
@@ -16,6 +18,7 @@ import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
 import { checkOffered } from './device-types.ts';
+import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { growBuffer, tellMapped } from './growth.ts';
 import { Heap } from './heap/heap.ts';
@@ -55,6 +58,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #limits: DeviceLimits;
   readonly #live: LiveBuffers;
   readonly #freed: FreedRanges;
+  readonly #commands: CommandScope;
   readonly #placer: Placer;
   /** From the first `share` or lock on. */
   #sharing: Sharing | undefined;
@@ -62,7 +66,14 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   #nextName = 1;
 
   /** @internal Use {@link openMirror}. */
-  constructor(name: string, arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[]) {
+  constructor(
+    name: string,
+    arena: Arena,
+    live: LiveBuffers,
+    attached: readonly AttachedDevice[],
+    commands: CommandScope,
+  ) {
+    this.#commands = commands;
     this.name = name;
     this.#arena = arena;
     this.#attached = attached;
@@ -129,10 +140,27 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.#placer.plan(checked);
   }
 
+  /**
+   * Moves pages of one mapping, the caller's own, to where the devices reach; docs/address-space.md says who does. Throws
+   * EvacuationError for what can't move, else as `alloc`; nothing has changed then.
+   */
+  evacuate(range: Range, options?: EvacuateOptions): Evacuation {
+    this.#open();
+    const refresh = (): void => this.#placer.look();
+    return evacuate({ mirror: this, space: this.#space, arena: this.#arena, refresh }, range, options);
+  }
+
+  /** An event for commands to wait for (`after`), which the host completes or fails. Throws StateError once closed. */
+  createEvent(): UserEvent {
+    this.#open();
+    return this.#commands.createEvent();
+  }
+
   /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
   heap(options?: HeapOptions): Heap {
     const checked = checkHeapOptions(options);
-    this.plan(this.pageSize, checked.buffers);
+    // Searching checks what the options leave to it; where there is room is found out by the first chunk.
+    this.#space.find(this.#check(this.pageSize, checked.buffers).request);
     return new Heap(this, checked.name ?? `heap-${this.#nextName++}`, checked);
   }
 
@@ -192,7 +220,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.sync.notify(address, count);
   }
 
-  /** Lets pending commands end, closes the devices, frees every buffer. Safe to call twice. */
+  /**
+   * Fails the user events that are still pending, lets commands end, closes the devices, frees every buffer. Safe to call
+   * twice.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
@@ -208,6 +239,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   async #shutDown(): Promise<void> {
+    this.#commands.close(this.name);
     await Promise.all(
       this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
     );
@@ -218,6 +250,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#freed.arenaClosed = true;
     this.#sharing?.close();
     this.#arena.close();
+    releaseOwnMaps();
   }
 
   #share(): Sharing {

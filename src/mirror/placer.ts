@@ -18,6 +18,7 @@ import {
 } from '../placement/index.ts';
 import type { CheckedAlloc } from './alloc-options.ts';
 import type { BufferMemory, MemoryOptions } from './buffer-memory.ts';
+import { requestOf } from './driver-place.ts';
 import type { FreedRanges } from './freed-ranges.ts';
 import { readHostPicture } from './host-picture.ts';
 
@@ -69,22 +70,28 @@ export class Placer {
 
   /** Finds a place for a new buffer and maps it. */
   place(checked: CheckedAlloc): Placement {
-    return this.#search(checked.request.size, {
-      find: () => this.#find(checked),
+    if (checked.driver) this.look();
+    let request = checked.request;
+    return this.#search(request.size, {
+      find: () => {
+        request = requestOf(this.#space, checked);
+        return this.#find(request, checked.hugePages);
+      },
       map: ({ address, size }) => this.#map(address, size, checked),
-      plan: () => this.#space.plan(checked.request),
+      plan: () => this.#space.plan(request),
     });
   }
 
   /** Where that would be, or why nowhere. Changes nothing. */
   plan(checked: CheckedAlloc): Plan {
     this.look();
-    const placement = this.#find(checked);
-    return placement ? { ok: true, placement } : this.#space.plan(checked.request);
+    const request = requestOf(this.#space, checked, true);
+    const placement = this.#find(request, checked.hugePages);
+    return placement ? { ok: true, placement } : this.#space.plan(request);
   }
 
   /** Huge pages need a place that is aligned to them; where there is none they are done without. */
-  #find({ request, hugePages }: CheckedAlloc): Placement | undefined {
+  #find(request: PlacementRequest, hugePages: boolean): Placement | undefined {
     const { align, place, size } = request;
     const huge = hugePages && align === undefined && place === undefined && size >= HUGE;
     return (huge && this.#findAny({ ...request, align: HUGE })) || this.#findAny(request);
