@@ -93,6 +93,32 @@ export class AttachError extends MirrorError {
   }
 }
 
+/** Memory can't be moved into the devices' windows by `mirror.evacuate`: it is not the caller's, or not of one kind. */
+export class EvacuationError extends MirrorError {
+  readonly reason:
+    | 'not-mapped'
+    | 'several-mappings'
+    | 'kernel'
+    | 'stack'
+    | 'heap'
+    | 'program'
+    | 'mirror'
+    | 'shared'
+    | 'unreadable';
+  readonly start: number;
+  readonly end: number;
+  constructor(
+    reason: EvacuationError['reason'],
+    message: string,
+    { start, end }: { readonly start: number; readonly end: number },
+  ) {
+    super('ERR_MIRROR_EVACUATION', message);
+    this.reason = reason;
+    this.start = start;
+    this.end = end;
+  }
+}
+
 /** A program cannot be loaded, or has no such kernel. */
 export class ProgramError extends MirrorError {
   readonly reason: string;
@@ -163,7 +189,11 @@ export class DeviceFault extends MirrorError {
         : `${who} faulted: ${how}${where}${near}${
             d.reason === 'read-only' ? ' (read-only for this device)' : ''
           }${d.address !== undefined && d.detail ? `; ${d.detail}` : ''}`;
-    super('ERR_MIRROR_DEVICE_FAULT', text, d.address === undefined ? {} : { errno: 'EFAULT' });
+    super(
+      'ERR_MIRROR_DEVICE_FAULT',
+      text,
+      d.address === undefined ? {} : { errno: d.reason === 'read-only' ? 'EPERM' : 'EFAULT' },
+    );
     this.reason = d.reason;
     this.device = d.device;
     this.kernel = d.kernel;

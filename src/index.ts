@@ -41,6 +41,8 @@ export {
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
+  type SystemCounters,
+  type SystemMode,
 } from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
@@ -60,6 +62,8 @@ export {
 } from './mirror/collections/shared-hash-map.ts';
 export { SharedString } from './mirror/collections/shared-string.ts';
 export { SharedVector, type VectorLayout } from './mirror/collections/shared-vector.ts';
+export type { DriverPlace } from './mirror/driver-place.ts';
+export type { EvacuateOptions, Evacuation } from './mirror/evacuate.ts';
 export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';

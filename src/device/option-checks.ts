@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FaultMode } from '../engine/arena-window.ts';
 import { hex, invalidType, outOfRange } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
 import type { ReservedRegion } from './device.ts';
@@ -51,8 +52,7 @@ function checkRegion(at: string, region: ReservedRegion): void {
     throw outOfRange(at, 'a range with 0 <= start < end', `[${start}, ${end})`);
 }
 
-/** How accesses outside of live buffers are caught: `auto` is userfaultfd where it is to be had, else traps. */
-export type FaultMode = 'auto' | 'userfaultfd' | 'trap';
+export type { FaultMode };
 
 export function checkFaults(faults: FaultMode): FaultMode {
   if (faults === 'auto' || faults === 'userfaultfd' || faults === 'trap') return faults;

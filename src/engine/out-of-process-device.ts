@@ -34,7 +34,6 @@ export abstract class OutOfProcessDevice {
   /** Loads run one after another, so that each sees what the one before has numbered and placed. */
   #loads: Promise<unknown> = Promise.resolve();
 
-  /** @internal */
   constructor(ring: RingDevice) {
     this.#ring = ring;
     this.name = ring.name;
@@ -76,7 +75,7 @@ export abstract class OutOfProcessDevice {
     return this.#ring.close();
   }
 
-  /** @internal */
+  /** For `load`: runs one load after another. */
   protected inOrder(load: () => Promise<Program>): Promise<Program> {
     const loaded = this.#loads.then(load);
     this.#loads = loaded.catch(() => {});

@@ -10,6 +10,7 @@ import type { Arena } from '../engine/arena.ts';
 import type { CommandScope } from '../engine/command-scope.ts';
 import { StateError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
+import { releaseOwnMaps } from '../linux/process-maps.ts';
 import type { Address, Range } from '../mm/address.ts';
 import { type Occupied, PlacementSpace, type Plan } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
@@ -17,6 +18,8 @@ import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
 import { checkOffered } from './device-types.ts';
+import { requestOf } from './driver-place.ts';
+import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
@@ -139,10 +142,20 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   /** Where `alloc` would put such a buffer, or every reason why it could not. Changes nothing. */
   plan(size: number, options?: AllocOptions): Plan {
-    const { request } = this.#check(size, options);
+    const checked = this.#check(size, options);
     this.#freed.release();
     this.#placer.look();
-    return this.#space.plan(request);
+    return this.#space.plan(requestOf(this.#space, checked, true));
+  }
+
+  /**
+   * Moves pages of one mapping, the caller's own, to where the devices reach; docs/address-space.md says who does. Throws
+   * EvacuationError for what can't move, else as `alloc`; nothing has changed then.
+   */
+  evacuate(range: Range, options?: EvacuateOptions): Evacuation {
+    this.#open();
+    const refresh = (): void => this.#placer.look();
+    return evacuate({ mirror: this, space: this.#space, arena: this.#arena, refresh }, range, options);
   }
 
   /** An event for commands to wait for (`after`), which the host completes or fails. Throws StateError once closed. */
@@ -154,7 +167,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
   heap(options?: HeapOptions): Heap {
     const checked = checkHeapOptions(options);
-    this.plan(this.pageSize, checked.buffers);
+    // Searching checks what the options leave to it; where there is room is found out by the first chunk.
+    this.#space.find(this.#check(this.pageSize, checked.buffers).request);
     return new Heap(this, checked.name ?? `heap-${this.#nextName++}`, checked);
   }
 
@@ -244,6 +258,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#freed.arenaClosed = true;
     this.#sharing?.close();
     this.#arena.close();
+    releaseOwnMaps();
   }
 
   #share(): Sharing {

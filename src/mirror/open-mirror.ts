@@ -9,6 +9,7 @@ import { clearAbandoned } from '../engine/abandoned.ts';
 import { Arena, FULL_ARENA_SIZE } from '../engine/arena.ts';
 import { CommandScope } from '../engine/command-scope.ts';
 import { formatBytes, invalidType, outOfRange } from '../errors.ts';
+import { keepOwnMaps, releaseOwnMaps } from '../linux/process-maps.ts';
 import { deviceContext } from './device-context.ts';
 import { LiveBuffers } from './live-buffers.ts';
 import { Mirror } from './mirror.ts';
@@ -37,7 +38,15 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   const { entries, name } = checkOptions(options);
   checkPlatform();
   clearAbandoned();
-  const arena = new Arena(name);
+  // To place a buffer needs no descriptor later.
+  keepOwnMaps();
+  let arena: Arena;
+  try {
+    arena = new Arena(name);
+  } catch (error) {
+    releaseOwnMaps();
+    throw error;
+  }
   if (arena.size < FULL_ARENA_SIZE) {
     process.emitWarning(
       `RLIMIT_FSIZE allows an arena of ${formatBytes(arena.size)} only: buffers lie below that address.`,
@@ -61,6 +70,7 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   } catch (error) {
     await closeAll(attached);
     arena.close();
+    releaseOwnMaps();
     throw error;
   }
 }

@@ -7,9 +7,16 @@
  */
 import type { AttachedDevice } from '../device/device.ts';
 import { PlacementError, SystemError } from '../errors.ts';
-import { type Placement, type PlacementSpace, type Refusal, refusalMessage } from '../placement/index.ts';
+import {
+  type Placement,
+  type PlacementRequest,
+  type PlacementSpace,
+  type Refusal,
+  refusalMessage,
+} from '../placement/index.ts';
 import type { CheckedAlloc } from './alloc-options.ts';
 import type { BufferMemory } from './buffer-memory.ts';
+import { requestOf } from './driver-place.ts';
 import type { FreedRanges } from './freed-ranges.ts';
 import { readHostPicture } from './host-picture.ts';
 
@@ -46,11 +53,12 @@ export class Placer {
   place(checked: CheckedAlloc): Placement {
     let fresh = false;
     const { sharing } = this.#freed;
-    if (sharing?.stale) this.look();
+    if (checked.driver || sharing?.stale) this.look();
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const placement = sharing?.find(this.#space, checked.request) ?? this.#space.find(checked.request);
+      const request = requestOf(this.#space, checked);
+      const placement = sharing?.find(this.#space, request) ?? this.#space.find(request);
       if (placement && this.#map(placement, checked)) return placement;
-      if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) this.#refuse(checked);
+      if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) this.#refuse(request);
       this.look();
       fresh = true;
     }
@@ -73,7 +81,7 @@ export class Placer {
     }
   }
 
-  #refuse({ request }: CheckedAlloc): never {
+  #refuse(request: PlacementRequest): never {
     const plan = this.#space.plan(request);
     if (plan.ok)
       throw new SystemError(

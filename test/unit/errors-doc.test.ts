@@ -83,6 +83,10 @@ test('every reason of an AttachError is in docs/errors.md, and no other', () => 
   assert.deepEqual(rows('AttachError').sort(), union("readonly reason: 'gone'").sort());
 });
 
+test('every reason of an EvacuationError is in docs/errors.md, and no other', () => {
+  assert.deepEqual(rows('EvacuationError').sort(), union("  readonly reason:\n    | 'not-mapped'").sort());
+});
+
 test('every thing that an UnsupportedError calls missing is in docs/errors.md', () => {
   const missing = [
     ...literals(/new UnsupportedError\(\s*'([^']+)'/g),
