@@ -26,6 +26,7 @@ class ProcessDeviceMain {
       threads,
       coreData: () => ({
         cores: init.cores,
+        scratch: init.scratch,
         claims: this.#claims,
         ...(this.#userfaultfd === undefined ? { logSegments: init.logSegments } : {}),
       }),

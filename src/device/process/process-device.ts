@@ -115,10 +115,11 @@ class Sessions {
   }
 
   #spawn(log: MapLogWriter): Promise<DeviceProcess> {
-    const { cores, faults, window, execArgv } = this.#options;
+    const { cores, faults, scratch, window, execArgv } = this.#options;
     const { arena, name } = this.#context;
     const init: DeviceInit = {
       cores,
+      scratch,
       faults,
       logSegments: log.segments,
       window: { start: window.start, end: Math.min(window.end, arena.size) },
