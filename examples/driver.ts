@@ -1,11 +1,13 @@
 /**
- * A device driver's address policy, on the model of an address space. The device is a graphics processor that reaches
+ * A device driver's address policy, on the model of an address space and on the memory of this process. The device is a graphics processor that reaches
  * 40 bits of addresses, has its shared virtual memory from a fixed base on, and keeps two regions for its firmware.
  * Linux asks the driver's file where a mapping goes; the driver answers with the kernel's own search, constrained to
  * what the device reaches.
  *
  *     node --import tsx examples/driver.ts
  */
+import { readFileSync } from 'node:fs';
+import { openMirror } from 'mirrorspace';
 import {
   AddressSpace,
   type AreaRequest,
@@ -21,6 +23,7 @@ import {
   MiB,
   PROT_READ,
   PROT_WRITE,
+  parseMaps,
   planEvacuation,
   type Range,
   TiB,
@@ -165,3 +168,15 @@ const { moves, stranded } = planEvacuation(
 say('memory that was mapped before, out of reach, and where it would fit:');
 for (const { vma, to } of moves) say(`  ${hex(vma.start)} (${size(vma.size)}) to ${hex(to)}`);
 say(`  ${stranded.length} stay where they are`);
+say();
+
+say('the same driver in this process, and the mappings that the kernel shows there:');
+const mirror = await openMirror({ name: 'gpu0', devices: {} });
+for (const length of [512 * MiB, 30 * GiB, 64 * MiB]) {
+  const buffer = mirror.alloc(length, { place: { driver: operations } });
+  const { vmas } = parseMaps(readFileSync('/proc/self/maps', 'latin1'));
+  const shown = vmas.find(({ start, end }) => start <= buffer.address && buffer.address < end)!;
+  const outcome = reaches(buffer.address, length) ? 'reached' : 'out of reach';
+  say(`  ${hex(buffer.address).padStart(14)} ${size(length).padStart(9)}  ${outcome}, in ${shown.name}`);
+}
+await mirror.close();

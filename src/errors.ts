@@ -56,7 +56,16 @@ export class PlacementError<R = unknown> extends MirrorError {
 
 /** The object is in a state in which the call makes no sense. */
 export class StateError extends MirrorError {
-  readonly state: 'closed' | 'freed' | 'lost' | 'held' | 'busy' | 'transferred';
+  readonly state:
+    | 'closed'
+    | 'freed'
+    | 'lost'
+    | 'held'
+    | 'busy'
+    | 'transferred'
+    | 'ended'
+    | 'mapped'
+    | 'unmapped';
   constructor(state: StateError['state'], message: string) {
     super('ERR_MIRROR_STATE', message);
     this.state = state;
@@ -81,6 +90,32 @@ export class AttachError extends MirrorError {
     super('ERR_MIRROR_ATTACH', message, reason === 'conflict' ? { errno: 'EEXIST' } : {});
     this.reason = reason;
     this.obstacles = obstacles;
+  }
+}
+
+/** Memory can't be moved into the devices' windows by `mirror.evacuate`: it is not the caller's, or not of one kind. */
+export class EvacuationError extends MirrorError {
+  readonly reason:
+    | 'not-mapped'
+    | 'several-mappings'
+    | 'kernel'
+    | 'stack'
+    | 'heap'
+    | 'program'
+    | 'mirror'
+    | 'shared'
+    | 'unreadable';
+  readonly start: number;
+  readonly end: number;
+  constructor(
+    reason: EvacuationError['reason'],
+    message: string,
+    { start, end }: { readonly start: number; readonly end: number },
+  ) {
+    super('ERR_MIRROR_EVACUATION', message);
+    this.reason = reason;
+    this.start = start;
+    this.end = end;
   }
 }
 
@@ -178,6 +213,27 @@ export class DeviceLost extends MirrorError {
     this.reason = reason;
     this.exit = exit;
   }
+}
+
+/**
+ * A command did not run, since one of those that it was to wait for (`after`) has failed: `cause` says how. Along a chain
+ * of such commands `origin` is the failure at its beginning.
+ */
+export class DependencyError extends MirrorError {
+  readonly origin: unknown;
+  constructor(what: string, prerequisite: string, cause: unknown) {
+    const origin = originOf(cause);
+    const why = origin instanceof Error ? origin.message : String(origin);
+    super('ERR_MIRROR_DEPENDENCY', `${what} did not run: ${prerequisite} that it waits for failed: ${why}`, {
+      cause,
+    });
+    this.origin = origin;
+  }
+}
+
+/** Outside of the class: bundlers rename one that speaks of itself. */
+function originOf(cause: unknown): unknown {
+  return cause instanceof DependencyError ? cause.origin : cause;
 }
 
 /** Something did not happen within the time that the caller allowed. */

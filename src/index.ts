@@ -10,6 +10,7 @@ export type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  CommandOptions,
   CommandStatus,
   CommandTimes,
   CommandType,
@@ -20,9 +21,16 @@ export type {
   Kernel,
   KernelArgument,
   LaunchOptions,
+  MapOptions,
+  Prerequisite,
   Program,
   Queue,
+  QueueOptions,
+  QueueOrder,
   ReservedRegion,
+  TransferOptions,
+  UnmapOptions,
+  UserEvent,
 } from './device/device.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
@@ -38,7 +46,7 @@ export {
 } from './device/wasm/wasm-device.ts';
 export * from './errors.ts';
 export type { AddressInfo } from './mirror/address-info.ts';
-export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { Access, AllocOptions, BufferType } from './mirror/alloc-options.ts';
 export type { CollectionOptions, OpenOptions } from './mirror/collections/cell.ts';
 export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
 export {
@@ -48,6 +56,8 @@ export {
 } from './mirror/collections/shared-hash-map.ts';
 export { SharedString } from './mirror/collections/shared-string.ts';
 export { SharedVector, type VectorLayout } from './mirror/collections/shared-vector.ts';
+export type { DriverPlace } from './mirror/driver-place.ts';
+export type { EvacuateOptions, Evacuation } from './mirror/evacuate.ts';
 export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';

@@ -6,6 +6,10 @@
  */
 import { invalidType, outOfRange, UnsupportedError } from '../errors.ts';
 import type { Place, PlacementRequest } from '../placement/index.ts';
+import { checkDriverPlace, type DriverPlace } from './driver-place.ts';
+
+/** The types of buffers: see docs/memory-types.md. */
+export type BufferType = 'fine' | 'coarse';
 
 /** Whether a device may store to a buffer, load from it, or not reach it at all. */
 export type Access = 'write' | 'read' | 'none';
@@ -13,19 +17,25 @@ export type Access = 'write' | 'read' | 'none';
 export interface AllocOptions {
   /** For messages, faults and drawings; `buffer-N` by default. */
   readonly name?: string;
-  /** `'fine'`: host and devices may touch different bytes at the same time; atomics work across them. */
-  readonly type?: 'fine';
+  /**
+   * `'fine'` (the default): host and devices may touch different bytes at the same time; atomics work across them.
+   * `'coarse'`: the devices', but for the parts that the host has mapped by `queue.map`.
+   */
+  readonly type?: BufferType;
   /** Bytes, a power of two, at least a page. */
   readonly align?: number;
-  /** Exactly `at`, or in `within`, or at `hint` if possible; anywhere in the common window by default. */
-  readonly place?: Place;
+  /**
+   * Exactly `at`, or in `within`, or at `hint` if possible, or where a `driver` says; anywhere in the common window by
+   * default.
+   */
+  readonly place?: Place | DriverPlace;
   /** The highest place, not the lowest. */
   readonly topdown?: boolean;
   /** The devices that must reach the buffer; all by default. The others can't. */
   readonly devices?: readonly string[];
   /** What a device may do, by its name; `'write'` by default. */
   readonly access?: Readonly<Record<string, Access>>;
-  /** Pages kept unmapped behind the buffer, so that an overrun faults; 1 by default, 0 with `place: { at }`. */
+  /** Pages kept unmapped behind the buffer, so that an overrun faults; 1 by default, 0 with `place: { at }` and `{ driver }`. */
   readonly guard?: number;
   /** Allocates the memory now, so that exhaustion is an error here and not a kill later. */
   readonly commit?: boolean;
@@ -36,7 +46,10 @@ export interface AllocOptions {
 /** Options that are checked, as far as placement does not check them. */
 export interface CheckedAlloc {
   readonly name: string | undefined;
+  readonly type: BufferType;
   readonly request: PlacementRequest;
+  /** Whom to ask for the place; the request then has none. */
+  readonly driver: DriverPlace | undefined;
   /** What each device may do, in the order of the mirror's devices. */
   readonly access: readonly Access[];
   readonly commit: boolean;
@@ -54,7 +67,7 @@ export function checkAllocOptions(
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const {
     name,
-    type,
+    type = 'fine',
     align,
     place,
     topdown,
@@ -65,32 +78,39 @@ export function checkAllocOptions(
     hugePages = false,
   } = options;
   if (name !== undefined && typeof name !== 'string') throw invalidType('name', 'a string', name);
-  if (type !== undefined && type !== 'fine') {
-    if (typeof type !== 'string') throw invalidType('type', "'fine'", type);
-    if (type === 'coarse' || type === 'managed') {
-      throw new UnsupportedError(
-        `type '${type}'`,
-        `Buffers of type '${type}' do not exist yet; use 'fine' (the default).`,
-      );
-    }
-    throw outOfRange('type', "'fine'", type);
-  }
+  checkType(type);
   if (typeof commit !== 'boolean') throw invalidType('commit', 'a boolean', commit);
   if (typeof hugePages !== 'boolean') throw invalidType('hugePages', 'a boolean', hugePages);
-  const guardPages =
-    guard ?? (place !== undefined && typeof place === 'object' && place !== null && 'at' in place ? 0 : 1);
+  const exactly = typeof place === 'object' && place !== null && ('at' in place || 'driver' in place);
+  const guardPages = guard ?? (exactly ? 0 : 1);
   if (typeof guardPages !== 'number') throw invalidType('guard', 'a number of pages', guard);
   if (!Number.isSafeInteger(guardPages) || guardPages < 0 || guardPages > 2 ** 20) {
     throw outOfRange('guard', 'a number of pages from 0 to 2^20', guard);
   }
   const reach = checkReach(devices, access, deviceNames);
+  const asksDriver = exactly && 'driver' in place;
+  const where = asksDriver ? undefined : place;
   return {
     name,
-    request: { size, align, guard: guardPages * pageSize, topdown, place, devices: reach.devices },
+    type,
+    request: { size, align, guard: guardPages * pageSize, topdown, place: where, devices: reach.devices },
+    driver: asksDriver ? checkDriverPlace(place) : undefined,
     access: reach.access,
     commit,
     hugePages,
   };
+}
+
+function checkType(type: unknown): asserts type is BufferType {
+  if (type === 'fine' || type === 'coarse') return;
+  if (typeof type !== 'string') throw invalidType('type', "'fine' or 'coarse'", type);
+  if (type === 'managed') {
+    throw new UnsupportedError(
+      "type 'managed'",
+      "Buffers of type 'managed', whose pages move between host and device by page faults, do not exist yet; use 'fine' (the default) or 'coarse'.",
+    );
+  }
+  throw outOfRange('type', "'fine' or 'coarse'", type);
 }
 
 interface Reach {

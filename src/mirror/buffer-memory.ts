@@ -17,15 +17,18 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   madvise,
+  mapZeroPages,
   mmap,
   mmapNoReplace,
   munmap,
   PROT_READ,
   PROT_WRITE,
+  pageSize,
   tryMunmap,
 } from '../linux/mmap.ts';
 import type { Address, Range } from '../mm/address.ts';
 import { MappingRoom } from './mapping-room.ts';
+import type { HostPages, PageRange } from './ownership.ts';
 
 /** Memory that `commit` leaves to everybody else: page tables, the collector, a turn of luck. */
 const LEFT_FREE = 8 * 2 ** 20;
@@ -44,7 +47,7 @@ export interface Remains {
 /** Of the module, so that it reports also when the mirror has been closed and forgotten: it holds what it reports to. */
 export const collected = new FinalizationRegistry<() => void>((callback) => callback());
 
-export class BufferMemory {
+export class BufferMemory implements HostPages {
   readonly #arena: Pick<Arena, 'fd' | 'size'>;
   readonly #room = new MappingRoom();
   /** Bytes that may be committed without another look at the memory that is left, and until when. */
@@ -82,6 +85,25 @@ export class BufferMemory {
       }
     }
     return true;
+  }
+
+  /** Of a buffer that is mapped: its own pages, copies of them on write, or zero pages. */
+  show({ start, end, kind }: PageRange): void {
+    // MAP_FIXED, and zero pages: over this buffer's own mapping, which nobody else can have replaced.
+    if (kind === 'zero') mapZeroPages(start, end - start);
+    else {
+      const flags = kind === 'shared' ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
+      mmap(start, end - start, PROT_READ | PROT_WRITE, MAP_FIXED | flags, this.#arena.fd, start);
+    }
+  }
+
+  room(change: number): void {
+    for (let i = 0; i < change; i++) this.#room.take(1);
+    for (let i = change; i < 0; i++) this.#room.give();
+  }
+
+  get pageSize(): number {
+    return pageSize();
   }
 
   /**

@@ -6,10 +6,12 @@
  */
 import type { DeviceContext } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
+import type { CommandScope } from '../engine/command-scope.ts';
 import { pageSize } from '../linux/mmap.ts';
 import { alignUp, type Range } from '../mm/address.ts';
 import type { Access } from './alloc-options.ts';
 import type { LiveBuffers } from './live-buffers.ts';
+import { mapChange, unmapChange } from './map-options.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
 /** The context of the device with that number among the mirror's devices. */
@@ -18,12 +20,14 @@ export function deviceContext(
   index: number,
   arena: Arena,
   live: LiveBuffers,
+  commands: CommandScope,
   reserve: DeviceContext['reserve'],
 ): DeviceContext {
   const page = pageSize();
   const accessOf = (buffer: SvmBuffer): Access => buffer.access[index] ?? 'none';
   return {
     name,
+    commands,
     arena,
     live: () =>
       live
@@ -41,6 +45,11 @@ export function deviceContext(
       const access = accessOf(buffer);
       return access === 'none' ? undefined : access;
     },
+    checkUnmapped(name, address) {
+      if (live.coarse > 0) live.at(address)?.ownership?.checkUnmapped(name);
+    },
+    map: (buffer, options) => mapChange(live.at(buffer.address), buffer, options),
+    unmap: (buffer, options) => unmapChange(live.at(buffer.address), buffer, options),
     nearest: (address) => live.nearest(address),
     reserve,
   };

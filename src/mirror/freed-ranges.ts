@@ -10,7 +10,7 @@ import type { PlacementSpace } from '../placement/index.ts';
 import { type BufferMemory, wasTransferred } from './buffer-memory.ts';
 import { Quarantine, type Question } from './quarantine.ts';
 import type { Sharing } from './sharing/owner.ts';
-import type { SvmBuffer } from './svm-buffer.ts';
+import { isShared, type SvmBuffer } from './svm-buffer.ts';
 
 export class FreedRanges {
   readonly #memory: BufferMemory;
@@ -40,7 +40,7 @@ export class FreedRanges {
   takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined): void {
     const { address, size, guard } = buffer.placement;
     const range: Range = { start: address, end: address + size };
-    const shared = this.sharing?.remove(address);
+    const shared = isShared(buffer) ? this.sharing?.remove(address) : undefined;
     const viewed = view !== undefined || shared?.held === true;
     const remains = this.#memory.retire(address, size, guard, viewed);
     const questions: (Question | undefined)[] = [];

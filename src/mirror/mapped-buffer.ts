@@ -45,7 +45,7 @@ export abstract class MappedBuffer {
 
   /** All bytes of the buffer. After `free` a view that was kept stays as long as it was, and reads zeros. */
   get bytes(): Uint8Array {
-    const buffer = this.#arrayBuffer();
+    const buffer = this.#arrayBuffer(0, this.size);
     this.#bytes ??= new Uint8Array(buffer);
     return this.#bytes;
   }
@@ -79,7 +79,7 @@ export abstract class MappedBuffer {
     if (!Number.isSafeInteger(count) || count < 0 || count > most) {
       throw outOfRange('length', `from 0 to ${most} elements`, length);
     }
-    return new View(this.#arrayBuffer(), byteOffset, count);
+    return new View(this.#arrayBuffer(byteOffset, count * width), byteOffset, count);
   }
 
   /** @internal No more views; gives the ArrayBuffer over the memory where one was made. */
@@ -97,8 +97,9 @@ export abstract class MappedBuffer {
     if (this.#freed) this.refuse();
   }
 
-  #arrayBuffer(): ArrayBuffer {
+  #arrayBuffer(byteOffset: number, length: number): ArrayBuffer {
     this.check();
+    this.checkTouch(byteOffset, length);
     if (this.#buffer) {
       if (this.#buffer.byteLength === 0) this.#refuseTransferred();
       return this.#buffer;
@@ -109,6 +110,9 @@ export abstract class MappedBuffer {
     this.#buffer = this.makeView();
     return this.#buffer;
   }
+
+  /** @internal Throws where the host may not touch these bytes now. */
+  protected checkTouch(_byteOffset: number, _length: number): void {}
 
   /** @internal */
   protected makeView(): ArrayBuffer {

@@ -75,12 +75,16 @@ test('every reason and remedy of a refusal is in docs/errors.md, and no other', 
 });
 
 test('every state of a StateError and every reason of a DeviceFault is in docs/errors.md, and no other', () => {
-  assert.deepEqual(rows('StateError').sort(), union("readonly state: 'closed'").sort());
+  assert.deepEqual(rows('StateError').sort(), union("readonly state:\n    | 'closed'").sort());
   assert.deepEqual(rows('DeviceFault').sort(), union("  readonly reason: 'unmapped'").sort());
 });
 
 test('every reason of an AttachError is in docs/errors.md, and no other', () => {
   assert.deepEqual(rows('AttachError').sort(), union("readonly reason: 'gone'").sort());
+});
+
+test('every reason of an EvacuationError is in docs/errors.md, and no other', () => {
+  assert.deepEqual(rows('EvacuationError').sort(), union("  readonly reason:\n    | 'not-mapped'").sort());
 });
 
 test('every thing that an UnsupportedError calls missing is in docs/errors.md', () => {

@@ -206,6 +206,8 @@ test('the example driver’s buffers never collide and are always reached; witho
   assert.ok(naive[2]! > 100 && naive[0]! + naive[2]! === 1000);
   assert.deepEqual(searched, [1000, 0, 0]);
   assert.match(output, /memory that was mapped before/);
+  // The live part: three buffers where the kernel shows the arena, all of them reached.
+  assert.equal([...output.matchAll(/^ +0x\w+ .* {2}reached, in \/memfd:mirrorspace-gpu0$/gm)].length, 3);
 });
 
 test('the examples of docs/address-space.md run, and give what they say', () => {

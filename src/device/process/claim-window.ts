@@ -23,7 +23,7 @@ import {
   PROT_WRITE,
   pageSize,
 } from '../../linux/mmap.ts';
-import { readMaps } from '../../linux/process.ts';
+import { readMaps } from '../../linux/process-maps.ts';
 import type { Address, Range } from '../../mm/address.ts';
 import { parseMaps } from '../../mm/parse-maps.ts';
 import type { ReservedRegion } from '../device.ts';

@@ -151,13 +151,14 @@ export class Heap {
   /** Sizes, counts and fragmentation as they are now. */
   statistics(): HeapStatistics {
     if (this.closed) this.#refuse();
+    this.#table.settle();
     return heapStatistics(this.#table, this.#reserved, this.#chunks);
   }
 
   /** Gives chunks without an object back to the mirror; until then a heap keeps what it has. Returns their bytes. */
   trim(): number {
     if (this.closed) this.#refuse();
-    this.#table.settle();
+    this.#table.releaseEmpty();
     let bytes = 0;
     this.#pieces.forEach((piece, index) => {
       if (!piece?.spans || !this.#table.removeChunk(piece.spans)) return;
