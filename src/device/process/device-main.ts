@@ -28,6 +28,7 @@ class ProcessDeviceMain {
       threads,
       coreData: () => ({
         cores: init.cores,
+        scratch: init.scratch,
         claims: this.#claims,
         ...this.#system?.forCores(init.logSegments),
         ...(this.#userfaultfd === undefined ? { logSegments: init.logSegments } : {}),

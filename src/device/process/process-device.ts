@@ -162,10 +162,11 @@ class Sessions {
   }
 
   #spawn(log: MapLogWriter): Promise<DeviceProcess> {
-    const { cores, faults, window, execArgv, system } = this.#options;
+    const { cores, faults, scratch, window, execArgv, system } = this.#options;
     const { arena, name } = this.#context;
     const init: DeviceInit = {
       cores,
+      scratch,
       faults,
       logSegments: log.segments,
       window: { start: window.start, end: Math.min(window.end, arena.size) },

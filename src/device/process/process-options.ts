@@ -5,12 +5,21 @@
  */
 import { MAX_CORES } from '../../engine/control-layout.ts';
 import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
-import { KiB, type Range } from '../../mm/address.ts';
+import { KiB, MiB, type Range } from '../../mm/address.ts';
 import type { ReservedRegion } from '../device.ts';
-import { checkCores, checkFaults, checkReserved, checkWindow, type FaultMode } from '../option-checks.ts';
+import {
+  checkCores,
+  checkFaults,
+  checkReserved,
+  checkScratch,
+  checkWindow,
+  type FaultMode,
+} from '../option-checks.ts';
 
 /** All of user space, less the first 64 KiB, so that null pointers fault. */
 export const PROCESS_WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
+
+const MOST_SCRATCH = 64 * MiB;
 
 /** What a device reaches besides buffers. */
 export type SystemMode = 'off' | 'read';
@@ -32,6 +41,11 @@ export interface ProcessDeviceOptions {
    */
   readonly faults?: FaultMode;
   /**
+   * Bytes of memory that each core has for itself: what `scratch()` of `mirrorspace/kernel` gives. 1 to 64 MiB; 64 KiB by
+   * default. Memory of the process, made at the first use, and not of the window.
+   */
+  readonly scratch?: number;
+  /**
    * Whether kernels reach memory of the host's process that no buffer holds, at its addresses. `'off'` (default): only
    * buffers. `'read'`: whatever the host can read itself; stores are faults.
    */
@@ -46,15 +60,24 @@ export interface CheckedOptions {
   readonly reserved: readonly ReservedRegion[];
   readonly faults: FaultMode;
   readonly system: SystemMode;
+  readonly scratch: number;
   readonly execArgv: readonly string[];
 }
 
 export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const { start, end } = PROCESS_WINDOW;
-  const { cores = 2, window = [start, end], reserved = [], faults = 'auto', execArgv = [] } = options;
+  const {
+    cores = 2,
+    window = [start, end],
+    reserved = [],
+    faults = 'auto',
+    scratch = 64 * KiB,
+    execArgv = [],
+  } = options;
   const system = checkSystem(options.system ?? 'off');
   checkCores(cores, MAX_CORES);
+  checkScratch(scratch, MOST_SCRATCH);
   if (!Array.isArray(execArgv) || execArgv.some((flag) => typeof flag !== 'string'))
     throw invalidType('execArgv', 'an array of strings', execArgv);
   return {
@@ -62,6 +85,7 @@ export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
     window: checkWindow(window, PROCESS_WINDOW),
     reserved: checkReserved(reserved),
     faults: checkFaults(faults),
+    scratch,
     system,
     execArgv: [...execArgv],
   };
