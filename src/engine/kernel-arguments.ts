@@ -54,8 +54,10 @@ export function isAddressed(value: unknown): value is Addressed {
 export interface ArgumentContext {
   /** The end of what a pointer can reach, exclusive. */
   readonly pointerLimit: number;
-  /** Throws where a buffer is not live, or not this device's to touch. */
+  /** Throws where a buffer is not live, not this device's to touch, or mapped by the host. */
   checkBuffer(name: string, buffer: Addressed): void;
+  /** Throws where the address is in a buffer that the host has mapped. */
+  checkPointer(name: string, address: number): void;
 }
 
 /** One value per kind: numbers as they are, 64-bit kinds as bigints. */
@@ -89,7 +91,9 @@ function packArgument(
         return value.address;
       }
       if (typeof value !== 'number') throw invalidType(name, 'an address or a buffer', value);
-      return integer(name, value, 0, context.pointerLimit - 1);
+      integer(name, value, 0, context.pointerLimit - 1);
+      context.checkPointer(name, value);
+      return value;
     case 'u32':
       return integer(name, number(name, value), 0, 0xffffffff);
     case 'i32':

@@ -25,6 +25,7 @@ const PATIENCE = 2n ** 33n;
 
 const HAS_ALWAYS: Capabilities =
   SVM.SINGLE_ADDRESS_SPACE |
+  SVM.DEVICE_UNASSOCIATED |
   SVM.CONTEXT_ACCESS |
   SVM.HOST_READ |
   SVM.HOST_WRITE |
@@ -48,7 +49,7 @@ export async function probe(context: DriverContext, options: ProbeOptions): Prom
   const page = pageSize();
   const low = mapPage(options, 1, PLACES);
   const high = mapPage(options, PLACES + 1, 2 * PLACES);
-  const queue = context.createQueue();
+  const queue = context.createQueue('in');
   try {
     let capabilities = HAS_ALWAYS;
     probePointers(context, queue, options, low, high);
