@@ -25,7 +25,7 @@ import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
-import { Ownership, touchedAtOnce } from './ownership.ts';
+import { Ownership, pagesFor, touchedAtOnce } from './ownership.ts';
 import { Placer } from './placer.ts';
 import type { ShareHandle } from './sharing/handle.ts';
 import { type Sharer, Sharing } from './sharing/owner.ts';
@@ -114,8 +114,9 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const placement = this.#placer.place(checked);
     const range = { start: placement.address, end: placement.address + placement.size };
     const name = checked.name ?? `buffer-${this.#nextName++}`;
-    const ownership = checked.type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined;
     const { access } = checked;
+    const pages = pagesFor(this.#attached, access, this.#memory);
+    const ownership = checked.type === 'coarse' ? new Ownership(name, range, pages) : undefined;
     const owner = this.#owner;
     const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
     this.#space.insert({
