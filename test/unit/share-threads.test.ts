@@ -272,8 +272,9 @@ describe('a process that attaches twice in one thread', () => {
         freed.free();
         await eventually('the free is taken in', () => mirror.sharers().every(({ upToDate }) => upToDate));
         assert.equal(await other.run(({ kept }) => kept.stays.buffer('later')), undefined);
-        // A view that was kept of the one that is closed reads zeros, as after any free.
-        const stale = await other.run(({ kept }) => {
+        // A view that was kept of the one that is closed reads zeros, once the one that maps has taken the free in.
+        const stale = await other.run(async ({ kept }) => {
+          while (kept.view[0] !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
           kept.view[1] = 3;
           return [kept.view[0], kept.view[1], kept.view.length];
         });

@@ -215,8 +215,11 @@ export class SeenMappings implements AttachedMemory {
   before(buffer: AttachedBuffer): void {
     const { members, slot: own, control } = this.#own;
     members.setMark(own, buffer.slot, MARK.VIEWED);
-    if (this.#mapped(buffer.slot) && generationOf(control, buffer.slot) === buffer.generation) return;
+    const live = generationOf(control, buffer.slot) === buffer.generation;
+    if (live && this.#mapped(buffer.slot)) return;
     members.setMark(own, buffer.slot, 0);
+    // The thread that mapped has gone, and with it soon all of this.
+    if (live) throw this.#own.error('closed');
     buffer.retire();
     buffer.check();
   }
