@@ -36,6 +36,15 @@ export type {
   UnmapOptions,
   UserEvent,
 } from './device/device.ts';
+export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
+export { listOpenclDevices, type OpenClChoice } from './device/opencl/list-devices.ts';
+export {
+  type OpenClDevice,
+  type OpenClDeviceOptions,
+  type OpenClLoadOptions,
+  openclDevice,
+} from './device/opencl/opencl-device.ts';
+export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type ProcessDevice,
