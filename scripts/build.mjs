@@ -49,6 +49,7 @@ try {
         'src/layout/index.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
+        'src/device/conformance/kernels.ts',
         'src/device/process/conformance-kernels.ts',
         'src/device/process/kernel/index.ts',
       ],
@@ -68,6 +69,7 @@ try {
         'src/device/process/entry-main.ts',
         'src/device/process/entry-core.ts',
         'src/device/process/entry-pager.ts',
+        'src/device/process/system/entry-host.ts',
       ],
     });
     await compileConformanceKernels();
