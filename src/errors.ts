@@ -219,7 +219,6 @@ export class DeviceLost extends MirrorError {
   }
 }
 
-<<<<<<< HEAD
 /**
  * A command did not run, since one of those that it was to wait for (`after`) has failed: `cause` says how. Along a chain
  * of such commands `origin` is the failure at its beginning.
@@ -241,7 +240,6 @@ function originOf(cause: unknown): unknown {
   return cause instanceof DependencyError ? cause.origin : cause;
 }
 
-=======
 /** An OpenCL driver refused a call, or a command of it failed. */
 export class OpenClError extends MirrorError {
   /** `clEnqueueNDRangeKernel`; for a command that failed later, the call that put it in. */
@@ -258,7 +256,6 @@ export class OpenClError extends MirrorError {
   }
 }
 
->>>>>>> d897cf5643499ee9bfaab5134da553abd53a0ac5
 /** Something did not happen within the time that the caller allowed. */
 export class TimeoutError extends MirrorError {
   readonly timeout: number;
