@@ -78,7 +78,7 @@ const ROUND = 1e6;
 /** Until the compiler has done its work. */
 const WARM_UP = 5e7;
 /** No operation is measured for longer, in rounds that count. */
-const MOST = 3e9;
+const MOST = 1e9;
 
 /** Median nanoseconds of one operation. Rounds go on with the queries where the one before ended. */
 function measure(rounds: number, round: (from: number, to: number) => void): number {
@@ -90,16 +90,16 @@ function measure(rounds: number, round: (from: number, to: number) => void): num
     at += operations;
     return now() - start;
   };
-  let operations = 16;
+  let operations = 1;
   let spent = 0;
   for (let warm = 0; warm < WARM_UP; ) {
     const time = timed(operations);
     warm += time;
     if (time < ROUND / 2 && operations < QUERIES) operations *= 2;
-    else if (time > 2 * ROUND && operations > 16) operations /= 2;
+    else if (time > 2 * ROUND && operations > 1) operations /= 2;
   }
   const times: number[] = [];
-  while (times.length < rounds && (spent < MOST || times.length < 3)) {
+  while (times.length < rounds && (spent < MOST || times.length < 5)) {
     const time = timed(operations);
     spent += time;
     times.push(time / operations);
@@ -140,7 +140,7 @@ function report({ name, full, rounds }: Job, size: number): Report {
     (i: number) => number,
   ][]) {
     if (!full && operation !== 'find') continue;
-    answers[operation] = Array.from({ length: 20 }, (_, i) => search(i));
+    answers[operation] = Array.from({ length: 10 }, (_, i) => search(i));
     let sum = 0;
     times[operation] = measure(rounds, (from, to) => {
       for (let i = from; i < to; i++) sum += search(i);
