@@ -47,6 +47,8 @@ export interface Report {
   readonly times: Partial<Record<Operation, number>>;
   /** Bytes of a range; of the peers as they are when built. */
   readonly bytes: number;
+  /** Bytes that a removal and an insertion leave to the collector. */
+  readonly garbage: number;
   /** What some of the searches answered: everyone must say the same. */
   readonly answers: Partial<Record<Operation, readonly number[]>>;
 }
@@ -153,6 +155,15 @@ function report({ name, full, rounds }: Job, size: number): Report {
       contender.insert(load.victims[i]!);
     }
   });
+  const pairs = 4096;
+  globalThis.gc?.();
+  const heap = process.memoryUsage().heapUsed;
+  for (let i = 0; i < pairs; i++) {
+    contender.remove(load.victims[i]!);
+    contender.insert(load.victims[i]!);
+  }
+  const garbage = Math.max(0, process.memoryUsage().heapUsed - heap) / pairs;
+
   const drains = full && times['insert + remove'] < PATIENCE;
   const whole: { build: number; drain: number }[] = [];
   // The first time is the compiler's, too, so a small one is done often.
@@ -172,7 +183,7 @@ function report({ name, full, rounds }: Job, size: number): Report {
     for (let i = 0; i < size; i++) filled.insert(load.order[i]!);
     bytes = filled.bytes!() / size;
   }
-  return { size, times, bytes, answers };
+  return { size, times, bytes, garbage, answers };
 }
 
 /** A page mapped anywhere and unmapped, among 1e3 mappings of this process, beside the same in the tree. */

@@ -79,6 +79,13 @@ export async function gapSearch(quick = false): Promise<Row[]> {
       ours: rounded(own.bytes),
       target: MEMORY_TARGET,
     };
+    const garbage = {
+      group: 'gap search',
+      what: `garbage of insert + remove, ${label(own.size)}`,
+      unit: 'bytes',
+      ours: rounded(own.garbage),
+    };
+    for (const { name, reports } of theirs) rows.push(beside(garbage, name, reports[i]!.garbage));
     for (const { name, reports } of theirs)
       rows.push(beside(memory, name, name === 'linear scan' ? 16 : reports[i]!.bytes));
   }
