@@ -1,26 +1,21 @@
 /**
- * Sharing between processes: a ping-pong over two words, a counter under a lock from four processes, and a gigabyte of
- * floats handed over, beside what Node has for that: messages to a process, messages to a worker, a SharedArrayBuffer.
+ * Sharing between processes: a ping-pong over two words, a counter under a lock from four processes, and data handed
+ * over (share-data.ts), beside what Node has for that: messages to a process, messages to a worker, piscina, a
+ * SharedArrayBuffer.
  *
  * @module
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { GiB, MiB, type Mirror, openMirror } from '../dist/index.js';
-import { beside, median, type Row, rounded } from './rows.ts';
+import { type Mirror, openMirror } from '../dist/index.js';
+import Piscina from './peers/piscina.ts';
+import { beside, type Row } from './rows.ts';
+import { floatsHandedOver, kill, nodesHandedOver, repeated, startChild } from './share-data.ts';
 
 const group = 'sharing';
-const childProgram = fileURLToPath(new URL('./peers/share-child.mjs', import.meta.url));
+const poolProgram = fileURLToPath(new URL('./peers/share-pool.mjs', import.meta.url));
 const threadProgram = new URL('./peers/share-thread.mjs', import.meta.url);
-
-async function startChild(mirror: Mirror): Promise<ChildProcess> {
-  const child = fork(childProgram, [JSON.stringify(mirror.share())], { execArgv: [] });
-  await once(child, 'message');
-  return child;
-}
 
 /** Microseconds of a round trip: half of the rounds warm up. */
 async function pingPong(mirror: Mirror, rounds: number): Promise<number> {
@@ -36,8 +31,7 @@ async function pingPong(mirror: Mirror, rounds: number): Promise<number> {
     while (Atomics.load(words, 16) !== round) mirror.wait(buffer.address + 64, round - 1);
   }
   const taken = Number(process.hrtime.bigint() - start) / (rounds / 2) / 1000;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+  await kill(child);
   buffer.free();
   return taken;
 }
@@ -70,10 +64,7 @@ async function lockedCounter(mirror: Mirror, rounds: number): Promise<number> {
   await done;
   const taken = Number(process.hrtime.bigint() - start) / (4 * rounds);
   if (words[50] !== 4 * rounds) throw new Error(`the lock let ${words[50]} of ${4 * rounds} through`);
-  for (const child of children) {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await Promise.all(children.map(kill));
   buffer.free();
   return taken;
 }
@@ -92,40 +83,6 @@ async function lockedCounterInThreads(rounds: number): Promise<number> {
   if (words[50] !== 4 * rounds) throw new Error(`the lock let ${words[50]} of ${4 * rounds} through`);
   await Promise.all(workers.map((worker) => worker.terminate()));
   return taken;
-}
-
-/** Milliseconds from the other side's last store to the first read here. */
-async function handOver(mirror: Mirror, size: number): Promise<number> {
-  const flag = mirror.alloc(4096, { name: 'words' });
-  const floats = mirror.alloc(size, { name: 'floats' });
-  const view = floats.view(Float64Array);
-  const child = await startChild(mirror);
-  const said = once(child, 'message') as Promise<[{ value: number }]>;
-  child.send({ task: 'fill' });
-  while (flag.view(Int32Array)[64] === 0) await mirror.waitAsync(flag.address + 256, 0);
-  if (view[view.length - 1] !== 1.5) throw new Error('the floats have not come');
-  const end = Number(process.hrtime.bigint());
-  const [{ value }] = await said;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  floats.free();
-  flag.free();
-  return (end - value) / 1e6;
-}
-
-async function handOverToThread(size: number): Promise<number> {
-  const worker = new Worker(threadProgram, { workerData: { task: 'fill', size } });
-  const [{ start, floats }] = (await once(worker, 'message')) as [{ start: number; floats: Float64Array }];
-  if (floats[floats.length - 1] !== 1.5) throw new Error('the floats have not come');
-  const end = Number(process.hrtime.bigint());
-  await worker.terminate();
-  return (end - start) / 1e6;
-}
-
-async function repeated(times: number, once: () => Promise<number>): Promise<number> {
-  const all: number[] = [];
-  for (let i = 0; i < times; i++) all.push(await once());
-  return rounded(median(all));
 }
 
 export async function sharing(quick: boolean): Promise<Row[]> {
@@ -158,10 +115,19 @@ export async function sharing(quick: boolean): Promise<Row[]> {
         rounds / 4,
       ),
     );
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    await kill(child);
     words.free();
     rows.push(beside(trip, 'process.send and back', toChild));
+    const pool = new Piscina({ filename: poolProgram, maxThreads: 1 });
+    const toPool = await repeated(times, () =>
+      echo(
+        () => {},
+        () => pool.run({ task: 'echo' }),
+        rounds / 4,
+      ),
+    );
+    await pool.destroy();
+    rows.push(beside(trip, 'an empty task of piscina', toPool));
 
     const counts = quick ? 20_000 : 200_000;
     const counter = {
@@ -178,27 +144,7 @@ export async function sharing(quick: boolean): Promise<Row[]> {
       ),
     );
 
-    const size = quick || freemem() < 6 * GiB ? 128 * MiB : 1 * GiB;
-    const handed = {
-      group,
-      what: `${size / MiB} MiB of floats, last store there to first read here`,
-      unit: 'ms',
-      ours: await repeated(Math.min(times, 3), () => handOver(mirror, size)),
-    };
-    rows.push(
-      beside(
-        handed,
-        'postMessage from a worker',
-        await repeated(Math.min(times, 3), () => handOverToThread(size)),
-      ),
-    );
-    const floats = new Float64Array(size / 8).fill(1.5);
-    const clone = await repeated(Math.min(times, 3), async () => {
-      const start = performance.now();
-      if (structuredClone(floats)[size / 8 - 1] !== 1.5) throw new Error('no clone');
-      return performance.now() - start;
-    });
-    rows.push(beside(handed, 'structuredClone', clone));
+    rows.push(...(await nodesHandedOver(mirror, quick)), ...(await floatsHandedOver(mirror, quick)));
   } finally {
     await mirror.close();
   }

@@ -2,8 +2,18 @@
 // bundled (with shared chunks), since a device process starts anew each time and every module costs it a file.
 // Everything is made beside dist/ and put in its place at the end, so that a failed build leaves the old one.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -38,6 +48,9 @@ try {
         'src/mm/index.ts',
         'src/layout/index.ts',
         'src/device/index.ts',
+        'src/device/conformance/index.ts',
+        'src/device/conformance/kernels.ts',
+        'src/device/process/conformance-kernels.ts',
         'src/device/process/kernel/index.ts',
       ],
     });
@@ -56,8 +69,10 @@ try {
         'src/device/process/entry-main.ts',
         'src/device/process/entry-core.ts',
         'src/device/process/entry-pager.ts',
+        'src/device/process/system/entry-host.ts',
       ],
     });
+    await compileConformanceKernels();
     const old = `${made}-old`;
     if (existsSync(`${root}dist`)) renameSync(`${root}dist`, old);
     // A folder made by mkdtemp is its maker's alone.
@@ -67,4 +82,19 @@ try {
   }
 } finally {
   rmSync(made, { recursive: true, force: true });
+}
+
+/** The conformance suite's kernels, in AssemblyScript. They have no static data. */
+async function compileConformanceKernels() {
+  const folder = 'device/conformance';
+  const source = readFileSync(`${root}src/${folder}/kernels.as.ts`, 'utf8');
+  const files = { 'kernels.as.ts': source, 'asconfig.json': readFileSync(`${root}asconfig.json`, 'utf8') };
+  mkdirSync(`${made}/${folder}`, { recursive: true });
+  const flags = ['--outFile', 'kernels.wasm', '--config', 'asconfig.json'];
+  const { error, stderr } = await asc.main(['kernels.as.ts', ...flags], {
+    readFile: (name) => files[name] ?? null,
+    writeFile: (name, contents) => writeFileSync(`${made}/${folder}/${name}`, contents),
+    listFiles: () => [],
+  });
+  if (error) throw new Error(`the kernels of the conformance suite do not compile:\n${stderr.toString()}`);
 }

@@ -56,7 +56,16 @@ export class PlacementError<R = unknown> extends MirrorError {
 
 /** The object is in a state in which the call makes no sense. */
 export class StateError extends MirrorError {
-  readonly state: 'closed' | 'freed' | 'lost' | 'held' | 'busy' | 'transferred';
+  readonly state:
+    | 'closed'
+    | 'freed'
+    | 'lost'
+    | 'held'
+    | 'busy'
+    | 'transferred'
+    | 'ended'
+    | 'mapped'
+    | 'unmapped';
   constructor(state: StateError['state'], message: string) {
     super('ERR_MIRROR_STATE', message);
     this.state = state;
@@ -180,7 +189,11 @@ export class DeviceFault extends MirrorError {
         : `${who} faulted: ${how}${where}${near}${
             d.reason === 'read-only' ? ' (read-only for this device)' : ''
           }${d.address !== undefined && d.detail ? `; ${d.detail}` : ''}`;
-    super('ERR_MIRROR_DEVICE_FAULT', text, d.address === undefined ? {} : { errno: 'EFAULT' });
+    super(
+      'ERR_MIRROR_DEVICE_FAULT',
+      text,
+      d.address === undefined ? {} : { errno: d.reason === 'read-only' ? 'EPERM' : 'EFAULT' },
+    );
     this.reason = d.reason;
     this.device = d.device;
     this.kernel = d.kernel;
@@ -203,6 +216,43 @@ export class DeviceLost extends MirrorError {
     this.device = device;
     this.reason = reason;
     this.exit = exit;
+  }
+}
+
+/**
+ * A command did not run, since one of those that it was to wait for (`after`) has failed: `cause` says how. Along a chain
+ * of such commands `origin` is the failure at its beginning.
+ */
+export class DependencyError extends MirrorError {
+  readonly origin: unknown;
+  constructor(what: string, prerequisite: string, cause: unknown) {
+    const origin = originOf(cause);
+    const why = origin instanceof Error ? origin.message : String(origin);
+    super('ERR_MIRROR_DEPENDENCY', `${what} did not run: ${prerequisite} that it waits for failed: ${why}`, {
+      cause,
+    });
+    this.origin = origin;
+  }
+}
+
+/** Outside of the class: bundlers rename one that speaks of itself. */
+function originOf(cause: unknown): unknown {
+  return cause instanceof DependencyError ? cause.origin : cause;
+}
+
+/** An OpenCL driver refused a call, or a command of it failed. */
+export class OpenClError extends MirrorError {
+  /** `clEnqueueNDRangeKernel`; for a command that failed later, the call that put it in. */
+  readonly call: string;
+  /** OpenCL's number for the failure, below 0. */
+  readonly status: number;
+  /** Its name: `'CL_OUT_OF_RESOURCES'`. */
+  readonly constant: string;
+  constructor(call: string, status: number, constant: string, hint = '') {
+    super('ERR_MIRROR_OPENCL', `${call} failed: ${constant} (${status})${hint ? `. ${hint}` : ''}`);
+    this.call = call;
+    this.status = status;
+    this.constant = constant;
   }
 }
 

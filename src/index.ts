@@ -10,25 +10,48 @@ export type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  CommandOptions,
   CommandStatus,
   CommandTimes,
   CommandType,
   Device,
   DeviceCounters,
   DeviceSpec,
+  Freeable,
+  FreeOptions,
   Items,
   Kernel,
   KernelArgument,
   LaunchOptions,
+  MapOptions,
+  MemoryRange,
+  MigrateOptions,
+  Prerequisite,
   Program,
   Queue,
+  QueueOptions,
+  QueueOrder,
   ReservedRegion,
+  TransferOptions,
+  UnmapOptions,
+  UserEvent,
 } from './device/device.ts';
+export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
+export { listOpenclDevices, type OpenClChoice } from './device/opencl/list-devices.ts';
+export {
+  type OpenClDevice,
+  type OpenClDeviceOptions,
+  type OpenClLoadOptions,
+  openclDevice,
+} from './device/opencl/opencl-device.ts';
+export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
+  type SystemCounters,
+  type SystemMode,
 } from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
@@ -38,7 +61,7 @@ export {
 } from './device/wasm/wasm-device.ts';
 export * from './errors.ts';
 export type { AddressInfo } from './mirror/address-info.ts';
-export type { Access, AllocOptions } from './mirror/alloc-options.ts';
+export type { Access, AllocOptions, BufferType } from './mirror/alloc-options.ts';
 export type { CollectionOptions, OpenOptions } from './mirror/collections/cell.ts';
 export type { KeyOf, KeyType } from './mirror/collections/map-keys.ts';
 export {
@@ -54,7 +77,8 @@ export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';
 export type { HeapClass, HeapStatistics } from './mirror/heap/heap-statistics.ts';
-export type { MappedBuffer, TypedArrayConstructor } from './mirror/mapped-buffer.ts';
+export type { HugePages } from './mirror/huge-pages.ts';
+export type { MappedBuffer } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
 export { attachMirror } from './mirror/sharing/attach.ts';
@@ -63,12 +87,14 @@ export type { AttachedAddressInfo, AttachedMirror } from './mirror/sharing/attac
 export type { ShareHandle } from './mirror/sharing/handle.ts';
 export type { Ended } from './mirror/sharing/membership.ts';
 export type { Sharer } from './mirror/sharing/owner.ts';
+export type { SubBuffer } from './mirror/sub-buffer.ts';
 export type { SvmBuffer } from './mirror/svm-buffer.ts';
 export { type ChannelOptions, SharedChannel } from './mirror/sync/channel.ts';
 export { type Locked, SharedMutex } from './mirror/sync/mutex.ts';
 export type { MirrorSide } from './mirror/sync/side.ts';
 export type { TimeoutOptions, WaitOptions } from './mirror/sync/wait-options.ts';
 export type { WaitResult } from './mirror/sync/waits.ts';
+export type { TypedArrayConstructor } from './mirror/view-arguments.ts';
 export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
 export {
   type Blocker,

@@ -1,12 +1,21 @@
 // The other process of the benchmarks of sharing: attaches, and does what its first message says.
 import { attachMirror, SharedMutex } from '../../dist/index.js';
+import { build, Node } from './share-nodes.mjs';
 
 const mirror = await attachMirror(process.argv[2]);
 const word = (name) => mirror.buffer(name).view(Int32Array);
 
+/** The data is there; gives when that was. */
+function say() {
+  word('words')[64] = 1;
+  const start = process.hrtime.bigint();
+  mirror.notify(mirror.buffer('words').address + 256);
+  return Number(start);
+}
+
 const tasks = {
   /** Answers each change of word 0 by the same in word 16, blocking in between. */
-  pong(rounds) {
+  pong({ rounds }) {
     const words = word('words');
     const { address } = mirror.buffer('words');
     for (let round = 1; round <= rounds; round++) {
@@ -16,7 +25,7 @@ const tasks = {
     }
   },
   /** Adds one to a counter so many times, under a lock. */
-  count(rounds) {
+  count({ rounds }) {
     const words = word('words');
     const lock = new SharedMutex(mirror, mirror.buffer('words').address + 128);
     Atomics.add(words, 48, 1);
@@ -27,15 +36,16 @@ const tasks = {
       lock.unlock();
     }
   },
-  /** Has filled the floats; says so. */
+  /** Fills the floats. */
   fill() {
-    const floats = mirror.buffer('floats').view(Float64Array);
-    floats.fill(1.5);
-    const { address } = mirror.buffer('words');
-    word('words')[64] = 1;
-    const start = process.hrtime.bigint();
-    mirror.notify(address + 256);
-    return Number(start);
+    mirror.buffer('data').view(Float64Array).fill(1.5);
+    return say();
+  },
+  /** Builds a tree. */
+  nodes({ count }) {
+    const { address } = mirror.buffer('data');
+    build(Node.in(mirror).at(address), address, 0, count);
+    return say();
   },
   /** The peer of `pong`: from now on every message comes back. */
   echo() {
@@ -46,6 +56,6 @@ const tasks = {
 let echoing = false;
 process.on('message', (message) => {
   if (echoing) process.send(message);
-  else process.send({ value: tasks[message.task](message.rounds) });
+  else process.send({ value: tasks[message.task](message) });
 });
 process.send({ ready: true });

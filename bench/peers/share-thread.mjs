@@ -18,11 +18,6 @@ const tasks = {
     }
     parentPort.postMessage('done');
   },
-  /** Fills floats, and hands a copy of them over. */
-  fill({ size }) {
-    const floats = new Float64Array(size / 8).fill(1.5);
-    parentPort.postMessage({ start: Number(process.hrtime.bigint()), floats });
-  },
 };
 
 tasks[workerData.task](workerData);

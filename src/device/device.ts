@@ -5,117 +5,23 @@
  *
  * @module
  */
+import type { CommandScope } from '../engine/command-scope.ts';
 import type { DeviceFaultDetails, DeviceLost, NearestBuffer } from '../errors.ts';
 import type { Address, Range } from '../mm/address.ts';
 import type { Capabilities } from './capabilities.ts';
+import type {
+  Addressed,
+  Freeable,
+  MapOptions,
+  Program,
+  Queue,
+  QueueOptions,
+  UnmapOptions,
+} from './commands.ts';
 
 /** A range of the device's window that the device keeps for itself: code, static data, stacks, firmware. */
 export interface ReservedRegion extends Range {
   readonly name: string;
-}
-
-/** A kernel argument kind. `pointer` takes an address or anything that has one; 64-bit kinds take numbers or bigints. */
-export type ArgumentKind = 'pointer' | 'u32' | 'i32' | 'u64' | 'i64' | 'f32' | 'f64';
-
-/** Anything that lies at an address of mirrored memory, such as an SvmBuffer. */
-export interface Addressed {
-  readonly address: Address;
-  readonly size: number;
-}
-
-export type KernelArgument = number | bigint | Addressed;
-
-/** The JavaScript values that a list of argument kinds takes. */
-export type ArgumentsOf<Kinds extends readonly ArgumentKind[]> = {
-  [Index in keyof Kinds]: Kinds[Index] extends 'pointer'
-    ? Address | Addressed
-    : Kinds[Index] extends 'i64' | 'u64'
-      ? number | bigint
-      : number;
-};
-
-/** A function of a program, with the kinds of its arguments. */
-export interface Kernel<Kinds extends readonly ArgumentKind[] = readonly ArgumentKind[]> {
-  readonly name: string;
-  readonly kinds: Kinds;
-}
-
-/** Loaded code. */
-export interface Program {
-  /** The names of the kernels that the program exports. */
-  readonly kernels: readonly string[];
-  /**
-   * The kernel of that name. Throws ProgramError where there is none, and TypeError or RangeError where `kinds`
-   * does not match what the program declares.
-   */
-  kernel<const Kinds extends readonly ArgumentKind[]>(name: string, kinds: Kinds): Kernel<Kinds>;
-}
-
-export type CommandType = 'launch' | 'copy' | 'fill' | 'barrier' | 'marker';
-export type CommandStatus = 'queued' | 'submitted' | 'complete' | 'failed';
-
-/** Milliseconds on the machine's monotonic clock (that of `process.hrtime`), so times of all processes compare. */
-export interface CommandTimes {
-  readonly queued: number;
-  readonly started?: number;
-  readonly finished?: number;
-}
-
-/** A command in a queue. Not a thenable: await {@link Command.done}. */
-export interface Command {
-  readonly type: CommandType;
-  readonly status: CommandStatus;
-  readonly times: CommandTimes;
-  /** The part of the items that cores have begun, 0 to 1. */
-  readonly progress: number;
-  /**
-   * Resolves when the command is complete; rejects with DeviceFault, DeviceLost, TimeoutError or the abort reason. Made
-   * on demand.
-   */
-  readonly done: Promise<void>;
-  /**
-   * Blocks this thread until the command has ended, and throws what `done` would reject with. Throws TimeoutError
-   * after `timeout` milliseconds; the command goes on.
-   */
-  wait(timeout?: number): void;
-}
-
-/** One, two or three dimensions; a kernel sees their product as one range, the last dimension running fastest. */
-export type Items =
-  | number
-  | readonly [number]
-  | readonly [number, number]
-  | readonly [number, number, number];
-
-export interface LaunchOptions<Args extends readonly unknown[] = readonly KernelArgument[]> {
-  readonly items: Items;
-  readonly args: Args;
-  /** Items that a core takes at a time; by default an eighth of a core's share, at most 2^20. */
-  readonly chunk?: number;
-  /** Aborting it stops the kernel (a runaway one too) and rejects `done` with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /**
-   * Milliseconds from the launch, its time in the queue included; none by default. A kernel that has not ended by then
-   * is stopped as by `signal`, and `done` rejects with TimeoutError.
-   */
-  readonly timeout?: number;
-}
-
-/** Commands run in the order in which they were put in. */
-export interface Queue {
-  launch<const Kinds extends readonly ArgumentKind[]>(
-    kernel: Kernel<Kinds>,
-    options: LaunchOptions<ArgumentsOf<Kinds>>,
-  ): Command;
-  /** Copies `size` bytes on the device. Overlapping ranges are refused, as OpenCL does (CL_MEM_COPY_OVERLAP). */
-  copy(target: Address | Addressed, source: Address | Addressed, size?: number): Command;
-  /** Fills `size` bytes with a pattern of 1 to 128 bytes; `size` is a multiple of the pattern's. */
-  fill(target: Address | Addressed, pattern: number | Uint8Array, size?: number): Command;
-  /** Ends once all commands before it have ended. */
-  barrier(): Command;
-  marker(): Command;
-  /** Resolves when all commands so far have ended; rejects with the first failure that nobody looked at. */
-  finish(): Promise<void>;
 }
 
 /** Counters of one device since it was opened. */
@@ -143,7 +49,8 @@ export interface Device {
   readonly capabilities: Capabilities;
   /** The first queue. */
   readonly queue: Queue;
-  createQueue(): Queue;
+  /** Another queue; at most 16 in all. They run side by side. */
+  createQueue(options?: QueueOptions): Queue;
   load(program: URL | Uint8Array | ArrayBuffer): Promise<Program>;
   /**
    * Resolves, never rejects, when the device is lost other than by `close`; a new promise from the moment on at which
@@ -174,9 +81,29 @@ export interface MirrorPort {
   nudge(): void;
 }
 
+/** A change of a coarse buffer's owner that goes with a command: checked, and not yet made. */
+export interface OwnershipChange {
+  /** The command is in its queue. Throws SystemError where the change can't be made; the command is a barrier then. */
+  begin(): void;
+  /** The command is about to be seen as ended; where this throws it has failed. */
+  complete(): void;
+  /** The command has failed. */
+  fail(): void;
+}
+
+/** The free of a buffer that goes with a command: one of the two is called, once. */
+export interface QueuedFree {
+  /** The command's turn has come: frees it as its own `free` would. */
+  commit(): void;
+  /** The command has failed. */
+  cancel(): void;
+}
+
 /** What a device is given when a mirror opens it. */
 export interface DeviceContext {
   readonly name: string;
+  /** What the devices of one mirror know of each other's commands. */
+  readonly commands: CommandScope;
   /** The arena: a memory file in which the offset of a byte is its address. */
   readonly arena: { readonly fd: number; readonly size: number };
   /** The live buffers that this device may touch; asked for again at a reopen. */
@@ -186,6 +113,19 @@ export interface DeviceContext {
    * where the buffer is not for this device.
    */
   accessTo(address: Address, size: number): 'read' | 'write' | undefined;
+  /** Throws StateError, in the words of the argument's `name`, where the address is in a coarse buffer of which the host has mapped some. */
+  checkUnmapped(name: string, address: Address): void;
+  /** For {@link Queue.map}: checks it all but whether the device may touch the buffer. */
+  map(buffer: Addressed, options: MapOptions | undefined): OwnershipChange;
+  /** For {@link Queue.unmap}. */
+  unmap(buffer: Addressed, options: UnmapOptions | undefined): OwnershipChange;
+  /** The live buffer that holds the address, where this device may touch it. */
+  bufferAt(address: Address): Range | undefined;
+  /**
+   * For {@link Queue.free}: from now on no command may name the buffer. Throws RangeError where it is no live buffer's
+   * address, StateError where it is freed, or about to be, already.
+   */
+  beginFree(name: string, buffer: Freeable): QueuedFree;
   /** The buffer nearest to an address, in words; for faults. */
   nearest(address: Address): NearestBuffer | undefined;
   /** To be called when the device reserves other regions than when it was opened, as after a reopen. */
@@ -206,4 +146,5 @@ export interface DeviceSpec<D extends Device = Device> {
   open(context: DeviceContext): Promise<AttachedDevice<D>>;
 }
 
+export * from './commands.ts';
 export type { DeviceFaultDetails };

@@ -6,7 +6,15 @@
  */
 
 export { Arena } from '../engine/arena.ts';
-export { mapArena, openFaults, registerArena, restoreArena } from '../engine/arena-window.ts';
+export {
+  type FaultMode,
+  mapArena,
+  openFaults,
+  type PlacedWindow,
+  placeWindow,
+  registerArena,
+  restoreArena,
+} from '../engine/arena-window.ts';
 export {
   CHILD_FD,
   type DeviceReply,
@@ -21,10 +29,13 @@ export { type CoreKernel, CoreLoop, type CoreProgram } from '../engine/core-loop
 export { type DeviceHandlers, DeviceMain, type DeviceMainOptions, serveHost } from '../engine/device-main.ts';
 export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
 export { firstMessage } from '../engine/first-message.ts';
+export { LoadedProgram } from '../engine/loaded-program.ts';
 export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
 export { OutOfProcessDevice } from '../engine/out-of-process-device.ts';
-export { Pager, type PagerOptions } from '../engine/pager.ts';
+export { Pager } from '../engine/pager.ts';
+export type { PagerMail, PagerOptions, PagerSystem } from '../engine/pager-options.ts';
+
 export {
   ProtectedWindow,
   runStandIn,
@@ -32,6 +43,8 @@ export {
 } from '../engine/protected-window.ts';
 export { RingDevice, type RingDeviceOptions } from '../engine/ring-device.ts';
 export { type QueueHost, RingQueue } from '../engine/ring-queue.ts';
+export { type CoreData, type CoreServer, serveCore } from '../engine/serve-core.ts';
+export { type PagedWindow, type PagerData, servePager } from '../engine/serve-pager.ts';
 export { SharedMemory } from '../engine/shared-memory.ts';
 export type { StopConditions } from '../engine/stop-watch.ts';
 export { Supervisor, type SupervisorOptions } from '../engine/supervisor.ts';

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FaultMode } from '../engine/arena-window.ts';
 import { hex, invalidType, outOfRange } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
 import type { ReservedRegion } from './device.ts';
@@ -12,6 +13,13 @@ export function checkCores(cores: number, most: number): void {
   if (!Number.isInteger(cores) || cores < 1 || cores > most) {
     throw outOfRange('cores', `an integer from 1 to ${most}`, cores);
   }
+}
+
+/** Bytes of memory of its own for each core. */
+export function checkScratch(scratch: number, most: number): void {
+  if (typeof scratch !== 'number') throw invalidType('scratch', 'a number of bytes', scratch);
+  if (!Number.isSafeInteger(scratch) || scratch < 1 || scratch > most)
+    throw outOfRange('scratch', `from 1 to ${most} bytes`, scratch);
 }
 
 /** The window as a range; within `widest`, what the device reaches at all. */
@@ -51,8 +59,7 @@ function checkRegion(at: string, region: ReservedRegion): void {
     throw outOfRange(at, 'a range with 0 <= start < end', `[${start}, ${end})`);
 }
 
-/** How accesses outside of live buffers are caught: `auto` is userfaultfd where it is to be had, else traps. */
-export type FaultMode = 'auto' | 'userfaultfd' | 'trap';
+export type { FaultMode };
 
 export function checkFaults(faults: FaultMode): FaultMode {
   if (faults === 'auto' || faults === 'userfaultfd' || faults === 'trap') return faults;

@@ -8,7 +8,8 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { close, tryLock } from '../linux/memfd.ts';
 import { mapZeroPages, munmap } from '../linux/mmap.ts';
-import { Poller, readMaps, reap, threadId } from '../linux/process.ts';
+import { Poller, reap, threadId } from '../linux/process.ts';
+import { readMaps } from '../linux/process-maps.ts';
 import { parseMaps } from '../mm/parse-maps.ts';
 import { HEADER } from './control-layout.ts';
 import type { SharedMemory } from './shared-memory.ts';

@@ -29,13 +29,16 @@ import {
   UFFDIO_REGISTER_MODE_MISSING,
   UFFDIO_REGISTER_MODE_WP,
 } from '../linux/userfaultfd.ts';
-import type { Address } from '../mm/address.ts';
+import type { Address, Range } from '../mm/address.ts';
+
+/** How accesses outside of live buffers are caught: `auto` is userfaultfd where it is to be had, else traps. */
+export type FaultMode = 'auto' | 'userfaultfd' | 'trap';
 
 /**
  * The descriptor on which a whole window's faults arrive; none with `'trap'`, nor with `'auto'` where it is refused, with
  * the words of the refusal. Throws UnsupportedError where `'userfaultfd'` is refused.
  */
-export function openFaults(mode: 'auto' | 'userfaultfd' | 'trap'): {
+export function openFaults(mode: FaultMode): {
   userfaultfd?: number;
   refused?: string;
 } {
@@ -55,6 +58,30 @@ function openWindowFaults(): number {
       UFFD_FEATURE_MINOR_SHMEM |
       UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
   );
+}
+
+/** A window where the process has had room for it: the byte of address `a` is at `base + a`. */
+export interface PlacedWindow {
+  readonly base: Address;
+  /** Absent where accesses outside of buffers are caught by protection. */
+  readonly userfaultfd?: number;
+  /** Why it is not userfaultfd, where that was wanted. */
+  readonly refused?: string;
+}
+
+/**
+ * Maps a device's window anywhere in its process, for devices that reach memory through an offset. With a userfaultfd
+ * every access faults first; without one all of it is inaccessible but what the log of maps says. Throws UnsupportedError
+ * where `'userfaultfd'` is refused, SystemError where the process has no room.
+ */
+export function placeWindow({ start, end }: Range, arena: number, faults: FaultMode): PlacedWindow {
+  const { userfaultfd, refused } = openFaults(faults);
+  const prot = userfaultfd === undefined ? PROT_NONE : PROT_READ | PROT_WRITE;
+  const base = mmap(0, end - start, prot, MAP_SHARED | MAP_NORESERVE, arena, start) - start;
+  madvise(base + start, end - start, MADV_DONTDUMP);
+  if (userfaultfd === undefined) return { base, ...(refused === undefined ? {} : { refused }) };
+  registerArena(base + start, end - start, userfaultfd);
+  return { base, userfaultfd };
 }
 
 /** Maps and registers a part of the window. MAP_FIXED: the caller says that the range is the window's. */

@@ -6,6 +6,7 @@
  */
 import type { Addressed, DeviceContext } from '../device/device.ts';
 import { hex, invalidType, outOfRange, StateError } from '../errors.ts';
+import { type ArgumentContext, isAddressed } from './kernel-arguments.ts';
 
 /** Throws StateError where the buffer is freed, RangeError where it is not this device's to touch, TypeError for a Proxy. */
 export function checkBuffer(context: DeviceContext, name: string, buffer: Addressed): void {
@@ -17,7 +18,8 @@ export function checkBuffer(context: DeviceContext, name: string, buffer: Addres
 
 function isFreed(name: string, buffer: Addressed): boolean {
   try {
-    return (buffer as { freed?: unknown }).freed === true;
+    const { freed, freeing } = buffer as { freed?: unknown; freeing?: unknown };
+    return freed === true || freeing === true;
   } catch {
     // A buffer keeps that in a private field, which no Proxy has.
     throw invalidType(name, 'a buffer itself, not a Proxy of it', buffer);
@@ -39,4 +41,28 @@ export function checkRange(
   if (access === 'write' && allowed === 'read') {
     throw outOfRange(name, `in a buffer that device '${context.name}' may write`, address);
   }
+}
+
+/** What a launch checks its arguments against. */
+export function argumentContext(context: DeviceContext, pointerLimit: number): ArgumentContext {
+  return {
+    pointerLimit,
+    checkBuffer(name, buffer) {
+      checkBuffer(context, name, buffer);
+      context.checkUnmapped(name, buffer.address);
+    },
+    checkPointer: (name, address) => context.checkUnmapped(name, address),
+  };
+}
+
+/** Throws where a buffer that a kernel reaches through other pointers is not live, not this device's, or mapped. */
+export function checkUses(context: DeviceContext, uses: unknown): void {
+  if (!Array.isArray(uses)) throw invalidType('uses', 'an array of buffers or addresses', uses);
+  uses.forEach((used: unknown, i) => {
+    const name = `uses[${i}]`;
+    if (isAddressed(used)) checkBuffer(context, name, used);
+    else if (typeof used === 'number') checkRange(context, name, used, 1, 'read');
+    else throw invalidType(name, 'an address or a buffer', used);
+    context.checkUnmapped(name, isAddressed(used) ? used.address : used);
+  });
 }

@@ -1,26 +1,19 @@
 /**
  * Moves the commands of one device along without blocking the event loop: after a launch it looks at the rings on a
  * few turns of the loop (a hot device answers within microseconds), then declares the loop asleep and is woken by a
- * byte in a pipe. A blocking wait spins, then sleeps on the completion word, and watches that the device still lives.
+ * byte in a pipe. Who blocks instead moves it along as well: blocking-wait.ts.
  * While commands are pending the process stays alive; an idle device never keeps it.
  *
  * @module
  */
-import { StateError } from '../errors.ts';
-import { futexWait } from '../linux/futex.ts';
 import type { QueuedCommand } from './command.ts';
 import { HEADER } from './control-layout.ts';
 import { LinkedSet } from './linked-set.ts';
-import type { Ring } from './ring.ts';
+import type { CommandRing } from './ring-slots.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
 /** How long the event loop keeps looking by itself, in milliseconds, before it asks to be woken. */
 const LOOK_FOR = 0.1;
-/** Looks at the completion word before a blocking wait sleeps: some tens of microseconds. */
-const SPIN = 3000;
-/** A blocked wait looks this often, in milliseconds, whether the device still lives. */
-const LIVENESS = 50;
-
 export interface PumpHost {
   readonly control: SharedMemory;
   /** Keeps the process alive, or no longer. */
@@ -40,7 +33,7 @@ interface Drained {
 
 export class CommandPump {
   readonly #host: PumpHost;
-  readonly #rings: Ring[] = [];
+  readonly #rings: CommandRing[] = [];
   /** Who waits for all rings, and who for one of them. Each is served in order. */
   readonly #drained = [new LinkedSet<Drained>()];
   #looking = false;
@@ -52,7 +45,7 @@ export class CommandPump {
     this.#host = host;
   }
 
-  add(ring: Ring): void {
+  add(ring: CommandRing): void {
     this.#rings.push(ring);
     this.#drained.push(new LinkedSet());
   }
@@ -83,22 +76,22 @@ export class CommandPump {
     if (ended.length > 0) this.#ended(ended);
   }
 
-  /** Takes a command back that has no place in a ring yet, and fails it; false where it has. */
-  withdraw(command: QueuedCommand, reason: unknown): boolean {
-    if (!this.#rings.some((ring) => ring.withdraw(command))) return false;
-    command.fail(reason);
-    this.#ended([command]);
-    return true;
-  }
-
   #ended(ended: readonly QueuedCommand[]): void {
     this.#host.ended(ended);
+    this.passed();
+  }
+
+  /** Commands have ended, or were taken out: whoever waited for them alone need not any more. */
+  passed(): void {
+    if (this.#stopped) return;
     const ready: Drained[] = [];
     for (const waiting of this.#drained) {
       for (let next = waiting.first; next && this.#passed(next.last); next = waiting.first)
         ready.push(waiting.shift()!);
     }
     for (const { callback } of ready) callback();
+    if (this.pending === 0) this.#letGo();
+    else if (this.#stuck) this.follow();
   }
 
   /** True where everything up to the given command of each ring has ended. */
@@ -153,7 +146,7 @@ export class CommandPump {
    * Calls back when the commands that are pending now, in all rings or in the one given, have ended; at once where there
    * are none.
    */
-  whenDrained(callback: () => void, ring?: Ring): void {
+  whenDrained(callback: () => void, ring?: CommandRing): void {
     const pending = ring ?? this;
     if (pending.pending > 0) this.pump();
     if (pending.pending === 0) {
@@ -164,32 +157,33 @@ export class CommandPump {
     this.#drained[ring ? this.#rings.indexOf(ring) + 1 : 0]!.add({ last, callback });
   }
 
-  /** Blocks this thread until the command has ended; false where `timeout` milliseconds were not enough. */
-  block(command: QueuedCommand, timeout: number): boolean {
-    if (this.#stopped) throw new StateError('closed', 'the device is closed');
-    const { i32, address } = this.#host.control;
-    const deadline = performance.now() + timeout;
-    for (let spins = SPIN; spins > 0; spins--) {
-      const seen = Atomics.load(i32, HEADER.COMPLETIONS);
-      this.pump();
-      if (command.settled) return true;
-      while (spins > 0 && Atomics.load(i32, HEADER.COMPLETIONS) === seen) spins--;
-    }
-    Atomics.add(i32, HEADER.HOST_BLOCKED, 1);
-    try {
-      for (;;) {
-        const seen = Atomics.load(i32, HEADER.COMPLETIONS);
-        this.pump();
-        if (command.settled) return true;
-        const left = deadline - performance.now();
-        if (left <= 0) return false;
-        futexWait(address + HEADER.COMPLETIONS * 4, seen, Math.min(left, LIVENESS));
-        this.pump();
-        if (!command.settled) this.#host.checkAlive();
-      }
-    } finally {
-      if (!this.#stopped) Atomics.sub(i32, HEADER.HOST_BLOCKED, 1);
-    }
+  // For who blocks this thread.
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** True where commands wait that only the host can move on. */
+  get needsHost(): boolean {
+    return this.#rings.some((ring) => ring.waiting > 0);
+  }
+
+  /** Changes with each packet that completes. */
+  get completions(): number {
+    return this.#stopped ? 0 : Atomics.load(this.#host.control.i32, HEADER.COMPLETIONS);
+  }
+
+  get completionsAddress(): number {
+    return this.#host.control.address + HEADER.COMPLETIONS * 4;
+  }
+
+  /** A thread of the host sleeps on {@link completionsAddress} from now on, or no longer. */
+  block(by: 1 | -1): void {
+    if (!this.#stopped) Atomics.add(this.#host.control.i32, HEADER.HOST_BLOCKED, by);
+  }
+
+  checkAlive(): void {
+    if (!this.#stopped) this.#host.checkAlive();
   }
 
   /** The device is gone: nothing will end any more. Gives what was pending. */

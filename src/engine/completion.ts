@@ -114,7 +114,10 @@ export class Completer {
     if (Atomics.add(i32, word + SLOT.FINISHED, chunks) + chunks !== total) return;
     f64[byte / 8 + SLOT_F64.FINISHED] = monotonicNow();
     const ring = queueWord(queue);
-    Atomics.store(i32, ring + QUEUE.HEAD, (index + 1) | 0);
+    const outOfOrder = i32[ring + QUEUE.OUT_OF_ORDER] === 1;
+    Atomics.store(i32, word + SLOT.DONE, 1);
+    if (outOfOrder) this.#advance(queue, ring);
+    else Atomics.store(i32, ring + QUEUE.HEAD, (index + 1) | 0);
     Atomics.add(i32, HEADER.COMPLETIONS, 1);
     if (Atomics.load(i32, HEADER.HOST_BLOCKED) > 0) {
       futexWake(this.#control.address + HEADER.COMPLETIONS * 4, 0x7fffffff);
@@ -122,7 +125,23 @@ export class Completer {
     if (Atomics.load(i32, HEADER.HOST_ASLEEP) === 1 && Atomics.exchange(i32, HEADER.HOST_ASLEEP, 0) === 1) {
       writeTo(this.#wakeFd, wakeByte);
     }
-    if (Atomics.load(i32, ring + QUEUE.WRITE) !== ((index + 1) | 0)) ringDoorbell(this.#control, 0x7fffffff);
+    // Only in order does the next packet begin with the end of this one.
+    if (!outOfOrder && Atomics.load(i32, ring + QUEUE.WRITE) !== ((index + 1) | 0))
+      ringDoorbell(this.#control, 0x7fffffff);
+  }
+
+  /**
+   * Moves the head over all packets that are done. A slot that the host has put to use again meanwhile may be looked at
+   * here, but then the head has moved and the exchange fails.
+   */
+  #advance(queue: number, ring: number): void {
+    const { i32 } = this.#control;
+    for (;;) {
+      const head = Atomics.load(i32, ring + QUEUE.HEAD);
+      if (head === Atomics.load(i32, ring + QUEUE.WRITE)) return;
+      if (Atomics.load(i32, slotByte(queue, head) / 4 + SLOT.DONE) !== 1) return;
+      Atomics.compareExchange(i32, ring + QUEUE.HEAD, head, (head + 1) | 0);
+    }
   }
 }
 

@@ -115,7 +115,9 @@ export const MAP_ENTRY = { MAP_WRITE: 1, MAP_READ: 2, UNMAP: 3, UNMAP_IN_USE: 4 
 export const QUEUE = {
   /** Packets written; the host's. */
   WRITE: 0,
-  /** Packets complete; the device's, in a cache line of its own. */
+  /** 1 where packets may run in any order, and at the same time; set before the cores see the queue. */
+  OUT_OF_ORDER: 1,
+  /** Packets complete, with all before them; the device's, in a cache line of its own. */
   HEAD: 16,
 } as const;
 
@@ -131,6 +133,8 @@ export const SLOT = {
   /** 0, or a {@link PACKET_STATUS}. */
   STATUS: 18,
   ERROR_LENGTH: 19,
+  /** 1 once the packet is complete and all its other words are final. */
+  DONE: 20,
 } as const;
 
 /** Float64 indices within a slot. */
@@ -150,7 +154,7 @@ export const PACKET_STATUS = { NONE: 0, FAILED: 1, CANCELLED: 2 } as const;
 export const ARGUMENT_TAG = { NUMBER: 0, BIGINT: 1, UNSIGNED: 2 } as const;
 
 /** Kernels that every device has, below the numbers of loaded ones. */
-export const BUILTIN_KERNEL = { COPY: 1, FILL: 2 } as const;
+export const BUILTIN_KERNEL = { COPY: 1, FILL: 2, PREFETCH: 3 } as const;
 export const FIRST_LOADED_KERNEL = 16;
 
 export const coreWord = (core: number): number => (CORES + core * CORE_STRIDE) / 4;

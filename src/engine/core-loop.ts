@@ -4,7 +4,7 @@
  * and nothing is allocated per packet but its argument list.
  *
  * Two rules make this safe. A core publishes the packet that it looks at (its hazard) and checks that the packet is
- * still the queue's head before it touches the slot; the host reuses a slot only when no core's hazard names it. And
+ * still the queue's head (or, in a queue out of order, not behind it) before it touches the slot; the host reuses a slot only when no core's hazard names it. And
  * a core is RUNNING only inside a kernel, so whoever stops it knows that exactly one claimed chunk is not counted.
  *
  * @module
@@ -56,6 +56,8 @@ export class CoreLoop {
   readonly #completer: Completer;
   readonly #program: CoreProgram;
   readonly #block: number;
+  /** By queue out of order: the packets before this one are claimed. */
+  readonly #claimed: number[] = [];
 
   constructor(control: SharedMemory, core: number, wakeFd: number, program: CoreProgram) {
     this.#control = control;
@@ -98,12 +100,37 @@ export class CoreLoop {
     let ran = false;
     for (let queue = 0; queue < queues; queue++) {
       const ring = queueWord(queue);
+      if (i32[ring + QUEUE.OUT_OF_ORDER] === 1) {
+        if (this.#serveAny(queue, ring)) ran = true;
+        continue;
+      }
       const index = Atomics.load(i32, ring + QUEUE.HEAD);
       if (index === Atomics.load(i32, ring + QUEUE.WRITE)) continue;
       Atomics.store(i32, this.#block + CORE.HAZARD, hazard(queue, index));
       if (Atomics.load(i32, ring + QUEUE.HEAD) === index && this.#serve(queue, index)) ran = true;
       Atomics.store(i32, this.#block + CORE.HAZARD, NO_HAZARD);
     }
+    return ran;
+  }
+
+  /** Looks at the packets of a queue out of order until one has something to run; true where one had. */
+  #serveAny(queue: number, ring: number): boolean {
+    const { i32 } = this.#control;
+    // The head first: it is not beyond what is loaded after it.
+    const head = Atomics.load(i32, ring + QUEUE.HEAD);
+    const write = Atomics.load(i32, ring + QUEUE.WRITE);
+    // What this core has found claimed stays claimed.
+    let index = this.#claimed[queue] ?? head;
+    if (((index - head) | 0) < 0) index = head;
+    let ran = false;
+    while (!ran && index !== write) {
+      Atomics.store(i32, this.#block + CORE.HAZARD, hazard(queue, index));
+      // Behind the head the slot may be another packet's already.
+      if (((index - Atomics.load(i32, ring + QUEUE.HEAD)) | 0) >= 0) ran = this.#serve(queue, index);
+      index = (index + 1) | 0;
+    }
+    this.#claimed[queue] = index;
+    Atomics.store(i32, this.#block + CORE.HAZARD, NO_HAZARD);
     return ran;
   }
 

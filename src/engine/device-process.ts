@@ -11,6 +11,7 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DeviceLost, MirrorError, ProgramError, UnsupportedError } from '../errors.ts';
 import { close } from '../linux/memfd.ts';
 import { eventfd, Poller, pidfdOpen, signalEventfd } from '../linux/process.ts';
@@ -26,8 +27,8 @@ const DESCRIPTORS_TO_START = 12;
 
 export interface DeviceProcessOptions {
   readonly name: string;
-  /** The entry module below the package's `dist/`. */
-  readonly entry: string;
+  /** The entry module: below this package's `dist/`, or another package's file as a URL, in JavaScript that runs as it is. */
+  readonly entry: string | URL;
   readonly execArgv: readonly string[];
   readonly arenaFd: number;
   readonly log: MapLogWriter;
@@ -220,7 +221,8 @@ export class DeviceProcess {
 
 function spawnDevice(options: DeviceProcessOptions, control: number, kick: number): ChildProcess {
   const { NODE_OPTIONS: _dropped, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
-  const entry = join(distFolder(), options.entry);
+  const entry =
+    typeof options.entry === 'string' ? join(distFolder(), options.entry) : fileURLToPath(options.entry);
   return spawn(process.execPath, [...options.execArgv, entry, JSON.stringify(options.init)], {
     stdio: ['ignore', 'ignore', 'inherit', options.arenaFd, control, options.log.fd, 'pipe', kick, 'ipc'],
     serialization: 'advanced',

@@ -14,8 +14,10 @@ import { FILLED_BYTES_F64, HEADER, MAP_ENTRY } from './control-layout.ts';
 import type { DeviceProcess } from './device-process.ts';
 import type { Runaway } from './loss.ts';
 import type { MapLogWriter } from './map-log.ts';
+import { OutOfOrderRing } from './out-of-order-ring.ts';
 import { Ring } from './ring.ts';
 import type { RingQueue } from './ring-queue.ts';
+import type { CommandRing } from './ring-slots.ts';
 import { STOP_PATIENCE } from './stop-watch.ts';
 
 /** How a launch goes on that could not be stopped without its device, for its fault's message. */
@@ -48,7 +50,7 @@ export class DeviceSession {
   readonly process: DeviceProcess;
   readonly log: MapLogWriter;
   readonly pump: CommandPump;
-  readonly rings = new Map<RingQueue, Ring>();
+  readonly rings = new Map<RingQueue, CommandRing>();
   readonly #o: SessionOptions;
   #givenUp = false;
 
@@ -73,7 +75,8 @@ export class DeviceSession {
   /** Gives a queue its ring; the cores look at it from now on. */
   addRing(queue: RingQueue): void {
     const { control } = this.process;
-    const ring = new Ring(control, queue.number, this.#o.cores, (command, failure) =>
+    const Type = queue.order === 'out' ? OutOfOrderRing : Ring;
+    const ring = new Type(control, queue.number, this.#o.cores, (command, failure) =>
       this.explain(command, failure),
     );
     this.rings.set(queue, ring);
@@ -92,17 +95,16 @@ export class DeviceSession {
   }
 
   /**
-   * Takes a command back, or has its kernel stopped. True where no core has begun with it, and none will: its place in
-   * the ring, if it had one, is all that is left of it.
+   * Has a command stopped that is in its ring. True where no core has begun with it, and none will: its place in the ring
+   * is all that is left of it.
    */
   stop(queue: RingQueue, command: QueuedCommand, reason: unknown): boolean {
-    const ring = this.rings.get(queue)!;
-    if (this.pump.withdraw(command, reason)) return false;
+    const { slots } = this.rings.get(queue)!;
     // One that has failed is on its way out already.
-    if (!ring.cancel(command)) return false;
+    if (!slots.cancel(command)) return false;
     command.abort(reason);
     this.process.tell({ type: 'stop', queue: command.queue, index: command.index });
-    return !ring.begun(command);
+    return !slots.begun(command);
   }
 
   /** Ends the device, which should have stopped a command and did not: its main thread gets no time, or is stopped. */

@@ -12,19 +12,19 @@ const LARGEST_DEFAULT_CHUNK = 2 ** 20;
 
 export const ARGUMENT_KINDS: readonly ArgumentKind[] = ['pointer', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64'];
 
-/** The number of items in all; `limit` is the device's. */
-export function countItems(items: Items, limit: number): number {
+/** The number of items in all; `limit` is the device's, `name` the argument's. */
+export function countItems(items: Items, limit: number, name = 'items'): number {
   const list: readonly unknown[] = Array.isArray(items) ? items : [items];
   if (list.length < 1 || list.length > 3)
-    throw outOfRange('items', 'a number, or one to three numbers', list.length);
+    throw outOfRange(name, 'a number, or one to three numbers', list.length);
   let total = 1;
   for (const value of list) {
     if (typeof value !== 'number')
-      throw invalidType('items', 'a number, or an array of one to three numbers', value);
-    if (!Number.isSafeInteger(value) || value < 0) throw outOfRange('items', 'an integer >= 0', value);
+      throw invalidType(name, 'a number, or an array of one to three numbers', value);
+    if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(name, 'an integer >= 0', value);
     total *= value;
   }
-  if (total > limit) throw outOfRange('items', `at most ${limit} in all`, total);
+  if (total > limit) throw outOfRange(name, `at most ${limit} in all`, total);
   return total;
 }
 
@@ -54,8 +54,10 @@ export function isAddressed(value: unknown): value is Addressed {
 export interface ArgumentContext {
   /** The end of what a pointer can reach, exclusive. */
   readonly pointerLimit: number;
-  /** Throws where a buffer is not live, or not this device's to touch. */
+  /** Throws where a buffer is not live, not this device's to touch, or mapped by the host. */
   checkBuffer(name: string, buffer: Addressed): void;
+  /** Throws where the address is in a buffer that the host has mapped. */
+  checkPointer(name: string, address: number): void;
 }
 
 /** One value per kind: numbers as they are, 64-bit kinds as bigints. */
@@ -89,7 +91,9 @@ function packArgument(
         return value.address;
       }
       if (typeof value !== 'number') throw invalidType(name, 'an address or a buffer', value);
-      return integer(name, value, 0, context.pointerLimit - 1);
+      integer(name, value, 0, context.pointerLimit - 1);
+      context.checkPointer(name, value);
+      return value;
     case 'u32':
       return integer(name, number(name, value), 0, 0xffffffff);
     case 'i32':

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Capabilities, SVM } from '../device/capabilities.ts';
-import type { DeviceCounters, Program } from '../device/device.ts';
+import type { DeviceCounters, Program, QueueOptions } from '../device/device.ts';
 import type { DeviceLost } from '../errors.ts';
 import type { RingDevice } from './ring-device.ts';
 import type { RingQueue } from './ring-queue.ts';
@@ -13,6 +13,7 @@ import type { RingQueue } from './ring-queue.ts';
 /** What cores over the arena's own pages can do. */
 const CAPABILITIES: Capabilities =
   SVM.SINGLE_ADDRESS_SPACE |
+  SVM.DEVICE_UNASSOCIATED |
   SVM.CONTEXT_ACCESS |
   SVM.HOST_READ |
   SVM.HOST_WRITE |
@@ -33,7 +34,6 @@ export abstract class OutOfProcessDevice {
   /** Loads run one after another, so that each sees what the one before has numbered and placed. */
   #loads: Promise<unknown> = Promise.resolve();
 
-  /** @internal */
   constructor(ring: RingDevice) {
     this.#ring = ring;
     this.name = ring.name;
@@ -57,8 +57,9 @@ export abstract class OutOfProcessDevice {
     return this.#ring.lost;
   }
 
-  createQueue(): RingQueue {
-    return this.#ring.createQueue();
+  /** Another queue, at most 16 in all; throws RangeError where there are so many. */
+  createQueue(options?: QueueOptions): RingQueue {
+    return this.#ring.createQueue(options);
   }
 
   counters(): DeviceCounters {
@@ -74,7 +75,7 @@ export abstract class OutOfProcessDevice {
     return this.#ring.close();
   }
 
-  /** @internal */
+  /** For `load`: runs one load after another. */
   protected inOrder(load: () => Promise<Program>): Promise<Program> {
     const loaded = this.#loads.then(load);
     this.#loads = loaded.catch(() => {});

@@ -8,21 +8,27 @@
  *
  * @module
  */
-import type { Addressed, CommandType, DeviceContext, DeviceCounters, MirrorPort } from '../device/device.ts';
+import type {
+  CommandType,
+  DeviceContext,
+  DeviceCounters,
+  MirrorPort,
+  QueueOptions,
+} from '../device/device.ts';
 import { DeviceLost, outOfRange, StateError } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
-import { checkBuffer, checkRange } from './buffer-checks.ts';
-import { type CommandHost, type Packet, QueuedCommand } from './command.ts';
-import { monotonicNow } from './completion.ts';
+import type { HostAction, Packet, QueuedCommand } from './command.ts';
+import { checkQueueOptions } from './command-options.ts';
 import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
+import { DeviceCommands } from './device-commands.ts';
 import type { DeviceProcess } from './device-process.ts';
 import { addCounters, DeviceSession, NO_COUNTERS, type SessionCounters } from './device-session.ts';
-import { HeldCommands } from './held-commands.ts';
 import type { Runaway } from './loss.ts';
 import { LossNotice } from './loss-notice.ts';
 import { MapLogWriter } from './map-log.ts';
-import { type QueueHost, RingQueue } from './ring-queue.ts';
-import { type StopConditions, StopWatch } from './stop-watch.ts';
+import { type Ordering, type QueueHost, RingQueue } from './ring-queue.ts';
+import type { Settlement } from './settlement.ts';
+import type { StopConditions } from './stop-watch.ts';
 
 export interface RingDeviceOptions {
   readonly context: DeviceContext;
@@ -35,7 +41,7 @@ export interface RingDeviceOptions {
   aboutOwn?(address: number): string | undefined;
 }
 
-export class RingDevice implements QueueHost, MirrorPort, CommandHost {
+export class RingDevice implements QueueHost, MirrorPort {
   readonly name: string;
   readonly cores: number;
   readonly pointerLimit: number;
@@ -49,11 +55,7 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
   #closing: Promise<void> | undefined;
   /** A lost device on its way back; what is put in meanwhile is held. */
   #reopening: Promise<void> | undefined;
-  readonly #held = new HeldCommands();
-  readonly #stops = new StopWatch(
-    (command, reason) => this.#stop(command, reason),
-    (command, reason) => this.#giveUp(command, reason),
-  );
+  readonly #commands: DeviceCommands;
   readonly #loss = new LossNotice();
   #lastPid = 0;
   #launches = 0;
@@ -66,7 +68,8 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     this.cores = options.cores;
     this.pointerLimit = options.pointerLimit;
     this.maxItems = options.maxItems;
-    this.#queues.push(new RingQueue(this, 0));
+    this.#commands = new DeviceCommands(this.name, options.context.commands, this.#queues);
+    this.#queues.push(new RingQueue(this, 0, 'in', 'queue-0'));
   }
 
   get queue(): RingQueue {
@@ -86,11 +89,12 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     return this.#closed;
   }
 
-  createQueue(): RingQueue {
+  createQueue(options?: QueueOptions): RingQueue {
+    const { order, name } = checkQueueOptions(options, `queue-${this.#queues.length}`);
     const session = this.#live();
     if (this.#queues.length === MAX_QUEUES)
       throw outOfRange('queues', `at most ${MAX_QUEUES} on a device`, MAX_QUEUES + 1);
-    const queue = new RingQueue(this, this.#queues.length);
+    const queue = new RingQueue(this, this.#queues.length, order, name);
     this.#queues.push(queue);
     // A session that is being opened gives it a ring of its own accord.
     session?.addRing(queue);
@@ -113,12 +117,16 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     } finally {
       this.#opening = undefined;
     }
-    const session = new DeviceSession(process, log, this.#o, (commands) => this.#ended(commands));
+    const session = new DeviceSession(process, log, this.#o, (commands) => this.#commands.ended(commands));
     for (const queue of this.#queues) session.addRing(queue);
     process.onLost = (lost, runaway) => this.#sessionLost(session, lost, runaway);
     this.#session = session;
     this.#lastPid = process.pid;
-    if (this.#reopening) this.#takeUp(session);
+    if (this.#reopening) {
+      this.#reopening = undefined;
+      this.#reopens++;
+    }
+    this.#commands.takeUp(session);
     process.checkAlive();
   }
 
@@ -137,23 +145,11 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
       const why = this.#closed ? 'it was closed' : `it could not be opened again: ${messageOf(error)}`;
       const lost = new DeviceLost(this.name, why);
       this.#loss.tell(lost);
-      this.#failHeld(lost);
+      this.#commands.failHeld(lost);
       throw error;
     });
     this.#reopening = reopening;
     return reopening;
-  }
-
-  /** What was put in while there was no session goes into this one, before anything else can. */
-  #takeUp({ rings, pump }: DeviceSession): void {
-    this.#reopening = undefined;
-    this.#reopens++;
-    this.#held.release(
-      (command) => rings.get(this.#queues[command.queue]!)!.push(command),
-      (callback, queue) =>
-        pump.whenDrained(callback, queue === undefined ? undefined : rings.get(this.#queues[queue]!)),
-    );
-    if (pump.pending > 0) pump.follow();
   }
 
   /** Once the device is there, where it is being reopened. */
@@ -197,53 +193,33 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
 
   // What queues ask.
 
-  checkBuffer(name: string, buffer: Addressed): void {
-    checkBuffer(this.#o.context, name, buffer);
+  get context(): DeviceContext {
+    return this.#o.context;
   }
 
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void {
-    checkRange(this.#o.context, name, address, size, access);
+  get scope(): object {
+    return this.#commands.scope;
   }
 
   submit(
     queue: RingQueue,
     type: CommandType,
     kernel: string,
-    packet: Packet,
+    packet: Packet | HostAction,
+    ordering?: Ordering,
     stop?: StopConditions,
   ): QueuedCommand {
-    const session = this.#live();
-    const command = new QueuedCommand(this, queue.number, type, kernel, packet, monotonicNow());
+    this.#live();
     if (type === 'launch') this.#launches++;
-    if (session) {
-      session.rings.get(queue)!.push(command);
-      session.pump.follow();
-    } else {
-      this.#held.add(command);
-    }
-    if (stop) this.#stops.watch(stop, command);
-    return command;
+    return this.#commands.submit(queue, type, kernel, packet, ordering, stop);
   }
 
   whenEnded(queue: RingQueue, callback: () => void): void {
-    if (this.#session) this.#session.pump.whenDrained(callback, this.#session.rings.get(queue)!);
-    else this.#held.whenDrained(callback, queue.number);
+    this.#commands.whenEnded(queue, callback);
   }
 
-  // What commands ask; those that are not settled are of this session, or held.
-
-  block(command: QueuedCommand, timeout: number): boolean {
-    if (!this.#session) {
-      throw new StateError(
-        'lost',
-        `device '${this.name}' is being reopened, which takes turns of the event loop that a blocking wait does not leave it: await the command's 'done', or 'reopen()' before`,
-      );
-    }
-    return this.#stops.block(this.#session.pump, command, timeout);
-  }
-
-  progressOf(command: QueuedCommand): number {
-    return this.#session?.rings.get(this.#queues[command.queue]!)?.progressOf(command) ?? 0;
+  blocked(queue: RingQueue): () => readonly Settlement[] {
+    return this.#commands.blocked(queue);
   }
 
   // What the mirror asks.
@@ -266,8 +242,7 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
   }
 
   drained(callback: () => void): void {
-    if (this.#session) this.#session.pump.whenDrained(callback);
-    else this.#held.whenDrained(callback);
+    this.#commands.drained(callback);
   }
 
   nudge(): void {
@@ -287,34 +262,6 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     return new StateError('closed', `device '${this.name}' is closed`);
   }
 
-  /** Takes a command back, or stops its kernel; the first reason counts. */
-  #stop(command: QueuedCommand, reason: unknown): void {
-    if (command.settled || command.aborted) return;
-    const session = this.#session;
-    if (session ? session.stop(this.#queues[command.queue]!, command, reason) : this.#held.withdraw(command))
-      this.#failNow(command, reason);
-    else if (session && !command.settled) this.#stops.expectEnd(command, reason);
-  }
-
-  /** The device does not stop a command, nor does it say that it can't. */
-  #giveUp(command: QueuedCommand, reason: unknown): void {
-    const session = this.#session;
-    if (!session || command.settled) return;
-    session.pump.pump();
-    if (!command.settled) session.giveUp(command, reason);
-  }
-
-  #failNow(command: QueuedCommand, reason: unknown): void {
-    command.fail(reason);
-    this.#ended([command]);
-  }
-
-  #ended(commands: readonly QueuedCommand[]): void {
-    for (const command of commands) {
-      if (command.status === 'failed') this.#queues[command.queue]!.noteFailure(command);
-    }
-  }
-
   #sessionLost(session: DeviceSession, lost: DeviceLost, runaway: Runaway | undefined): void {
     this.#end(session, lost, runaway);
     this.#loss.tell(lost);
@@ -328,18 +275,10 @@ export class RingDevice implements QueueHost, MirrorPort, CommandHost {
     session.pump.pump();
     this.#past = this.#sessionCounters();
     this.#session = undefined;
+    this.#commands.session = undefined;
     const left = session.settleAll(lost, runaway);
-    this.#ended(left);
+    this.#commands.ended(left);
     session.pump.releaseDrained();
-  }
-
-  #failHeld(lost: DeviceLost): void {
-    const callbacks: (() => void)[] = [];
-    this.#held.release(
-      (command) => this.#failNow(command, lost),
-      (callback) => callbacks.push(callback),
-    );
-    for (const callback of callbacks) callback();
   }
 }
 

@@ -9,26 +9,53 @@ import type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  CommandOptions,
   CommandType,
+  DeviceContext,
+  Freeable,
+  FreeOptions,
   Kernel,
   LaunchOptions,
+  MapOptions,
+  MemoryRange,
+  MigrateOptions,
+  QueueOrder as Order,
   Queue,
+  TransferOptions,
+  UnmapOptions,
 } from '../device/device.ts';
 import { DeviceLost, hex, invalidType, outOfRange } from '../errors.ts';
-import { isUint8Array } from './byte-arrays.ts';
-import type { Packet, QueuedCommand } from './command.ts';
-import { BUILTIN_KERNEL, MAX_ARGUMENTS, PACKET_TYPE } from './control-layout.ts';
-import { checkTimeout, chunkSize, countItems, isAddressed, packArguments } from './kernel-arguments.ts';
+import { argumentContext, checkUses } from './buffer-checks.ts';
+import type { HostAction, Packet, QueuedCommand } from './command.ts';
+import { checkAfter, checkObject, checkStop } from './command-options.ts';
+import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
+import { hostCopy } from './host-copies.ts';
+import {
+  type ArgumentContext,
+  chunkSize,
+  countItems,
+  isAddressed,
+  packArguments,
+} from './kernel-arguments.ts';
+import { checkedRange, copyEnd } from './memory-ranges.ts';
+import { checkRanges, migrateOptions, prefetchHere, prefetchPackets } from './migration.ts';
+import { mapCommand, unmapCommand } from './ownership-commands.ts';
+import { dispatch, fillPacket, nothing, patternBytes, TRANSFER_CHUNK } from './packets.ts';
+import { QueueOrder } from './queue-order.ts';
+import { beginFrees, callWith, checkFreeables } from './queued-free.ts';
+import type { Settlement } from './settlement.ts';
 import type { StopConditions } from './stop-watch.ts';
-
-/** Bytes that a core copies or fills at a time: a multiple of every pattern size that is a power of two. */
-const TRANSFER_CHUNK = 1 << 20;
-const LARGEST_PATTERN = 128;
 
 /** A kernel of a loaded program, with its number on the device. */
 export interface LoadedKernel extends Kernel {
   readonly id: number;
   readonly owner: object;
+}
+
+/** What a command waits for: it fails with one of `after`, and comes only after `gates`, however they end. */
+export interface Ordering {
+  readonly after: readonly Settlement[];
+  readonly gates: readonly Settlement[];
 }
 
 /** What a queue needs of its device. */
@@ -37,28 +64,52 @@ export interface QueueHost {
   readonly cores: number;
   readonly pointerLimit: number;
   readonly maxItems: number;
-  checkBuffer(name: string, buffer: Addressed): void;
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void;
+  /** Identifies the mirror, whose commands may wait for each other. */
+  readonly scope: object;
+  readonly context: DeviceContext;
   /** Throws where the device is lost (and not being reopened) or closed. */
   submit(
     queue: RingQueue,
     type: CommandType,
     kernel: string,
-    packet: Packet,
+    packet: Packet | HostAction,
+    ordering?: Ordering,
     stop?: StopConditions,
   ): QueuedCommand;
   /** Calls back when what was put into the queue so far has ended; at once where that is so. */
   whenEnded(queue: RingQueue, callback: () => void): void;
+  /** Gives, when called, those that were put into the queue so far and wait for others. */
+  blocked(queue: RingQueue): () => readonly Settlement[];
 }
+
+const NO_OPTIONS: CommandOptions = {};
+const NONE: readonly Settlement[] = [];
+
+type Migrated = number | Addressed | MemoryRange;
 
 export class RingQueue implements Queue {
   readonly number: number;
+  readonly name: string;
+  readonly order: Order;
   readonly #host: QueueHost;
+  /** For a queue out of order. */
+  readonly #order: QueueOrder | undefined;
+  readonly #arguments: ArgumentContext;
   readonly #failed: QueuedCommand[] = [];
 
-  constructor(host: QueueHost, number: number) {
+  constructor(host: QueueHost, number: number, order: Order, name: string) {
     this.#host = host;
     this.number = number;
+    this.order = order;
+    this.name = name;
+    this.#arguments = argumentContext(host.context, host.pointerLimit);
+    if (order === 'out') {
+      this.#order = new QueueOrder({
+        scope: host.scope,
+        whenEnded: (callback) => host.whenEnded(this, callback),
+        blocked: () => host.blocked(this),
+      });
+    }
   }
 
   launch<const Kinds extends readonly ArgumentKind[]>(
@@ -69,27 +120,26 @@ export class RingQueue implements Queue {
     if (owner !== this.#host) {
       throw outOfRange('kernel', `a kernel of a program loaded on device '${this.#host.name}'`, name);
     }
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
-    const { signal, timeout } = options;
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw invalidType('signal', 'an AbortSignal', signal);
-    if (timeout !== undefined) checkTimeout(timeout);
+    checkObject('options', options);
     const items = countItems(options.items, this.#host.maxItems);
     const chunk = chunkSize(options.chunk, items, this.#host.cores);
-    const args = packArguments(name, kinds, options.args, this.#host);
+    const args = packArguments(name, kinds, options.args, this.#arguments);
     if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
-    signal?.throwIfAborted();
-    const packet = dispatch(id, items, chunk, args);
-    if (signal === undefined && timeout === undefined) return this.#host.submit(this, 'launch', name, packet);
-    return this.#host.submit(this, 'launch', name, packet, { signal, timeout });
+    if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
+    return this.#put('launch', name, dispatch(id, items, chunk, args), options);
   }
 
-  copy(target: number | Addressed, source: number | Addressed, size?: number): Command {
-    const from = this.#range('source', source, size);
+  copy(
+    target: number | Addressed | ArrayBufferView,
+    source: number | Addressed | ArrayBufferView,
+    size?: number | TransferOptions,
+  ): Command {
+    const options = transferOptions(size);
+    const from = copyEnd(this.#host, 'source', source, options.size);
     if (isAddressed(target) && target.size < from.size) {
       throw outOfRange('size', `at most the target's ${target.size} bytes`, from.size);
     }
-    const to = this.#range('target', target, from.size);
+    const to = copyEnd(this.#host, 'target', target, from.size);
     if (to.address < from.address + from.size && from.address < to.address + from.size) {
       throw outOfRange(
         'target',
@@ -97,38 +147,69 @@ export class RingQueue implements Queue {
         to.address,
       );
     }
-    const packet = dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
-    return this.#host.submit(this, 'copy', 'copy', packet);
+    const packet =
+      'view' in from || 'view' in to
+        ? hostCopy(this.#host.context.arena.fd, to, from, from.size)
+        : dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
+    return this.#put('copy', 'copy', packet, options);
   }
 
-  fill(target: number | Addressed, pattern: number | Uint8Array, size?: number): Command {
-    const bytes = typeof pattern === 'number' ? oneByte(pattern) : pattern;
-    if (!isUint8Array(bytes)) throw invalidType('pattern', 'a byte or a Uint8Array', pattern);
-    if (bytes.length < 1 || bytes.length > LARGEST_PATTERN) {
-      throw outOfRange('pattern', `1 to ${LARGEST_PATTERN} bytes long`, bytes.length);
+  fill(target: number | Addressed, pattern: number | Uint8Array, size?: number | TransferOptions): Command {
+    const options = transferOptions(size);
+    const bytes = patternBytes(pattern);
+    const to = checkedRange(this.#host, 'target', target, options.size);
+    return this.#put('fill', 'fill', fillPacket(to.address, to.size, bytes), options);
+  }
+
+  map(buffer: Addressed, options?: MapOptions): Command {
+    return mapCommand(this.#host.context, this.#pass, buffer, options);
+  }
+
+  unmap(buffer: Addressed, options?: UnmapOptions): Command {
+    return unmapCommand(this.#host.context, this.#pass, buffer, options);
+  }
+
+  migrate(ranges: Migrated | readonly Migrated[], options: MigrateOptions = NO_OPTIONS): Command {
+    checkObject('options', options);
+    const { to, ...rest } = migrateOptions(options);
+    const pages = checkRanges(this.#host.context, ranges);
+    if (to === 'host') return this.#put('migrate', 'migrate', prefetchHere(pages), rest);
+    const packets = prefetchPackets(pages);
+    const last = packets.pop()!;
+    const parts = packets.map((packet) => this.#put('migrate', 'migrate', packet, rest));
+    return this.#put('migrate', 'migrate', last, rest, parts);
+  }
+
+  free(
+    buffers: Freeable | readonly Freeable[],
+    how: FreeOptions | FreeOptions['callback'] = NO_OPTIONS,
+  ): Command {
+    const options = typeof how === 'function' ? { callback: how } : how;
+    checkObject('options', options);
+    const { callback } = options;
+    if (callback !== undefined && typeof callback !== 'function')
+      throw invalidType('callback', 'a function', callback);
+    const what = checkFreeables(buffers);
+    if (callback) return this.#put('free', 'free', callWith(callback, what), options);
+    const free = beginFrees(this.#host.context, what);
+    let command: QueuedCommand;
+    try {
+      command = this.#put('free', 'free', () => free.commit(), options);
+    } catch (error) {
+      free.cancel();
+      throw error;
     }
-    const to = this.#range('target', target, size);
-    if (to.size % bytes.length !== 0)
-      throw outOfRange('size', `a multiple of the pattern's ${bytes.length} bytes`, to.size);
-    const words: bigint[] = [];
-    const padded = new Uint8Array(Math.ceil(bytes.length / 8) * 8);
-    padded.set(bytes);
-    for (const word of new BigInt64Array(padded.buffer)) words.push(word);
-    const chunk = Math.max(1, Math.floor(TRANSFER_CHUNK / bytes.length)) * bytes.length;
-    return this.#host.submit(
-      this,
-      'fill',
-      'fill',
-      dispatch(BUILTIN_KERNEL.FILL, to.size, chunk, [to.address, bytes.length, ...words]),
-    );
+    if (command.settled) free.cancel();
+    else command.whenSettled(() => command.outcome === 'failed' && free.cancel());
+    return command;
   }
 
-  barrier(): Command {
-    return this.#host.submit(this, 'barrier', 'barrier', nothing());
+  barrier(options?: CommandOptions): Command {
+    return this.#point('barrier', options);
   }
 
-  marker(): Command {
-    return this.#host.submit(this, 'marker', 'marker', nothing());
+  marker(options?: CommandOptions): Command {
+    return this.#point('marker', options);
   }
 
   async finish(): Promise<void> {
@@ -157,25 +238,39 @@ export class RingQueue implements Queue {
     return this.#failed.splice(0).filter((command) => !command.observed);
   }
 
-  #range(
-    name: string,
-    where: number | Addressed,
-    size: number | undefined,
-  ): { address: number; size: number } {
-    const address = isAddressed(where) ? where.address : where;
-    if (typeof address !== 'number') throw invalidType(name, 'an address or a buffer', where);
-    const length = size ?? (isAddressed(where) ? where.size : undefined);
-    if (length === undefined) throw invalidType('size', 'a number of bytes where no buffer says it', size);
-    if (typeof length !== 'number') throw invalidType('size', 'a number of bytes', length);
-    if (!Number.isSafeInteger(length) || length < 1 || length > this.#host.maxItems) {
-      throw outOfRange('size', `from 1 to ${this.#host.maxItems} bytes`, length);
-    }
-    if (isAddressed(where)) {
-      this.#host.checkBuffer(name, where);
-      if (length > where.size) throw outOfRange('size', `at most the ${name}'s ${where.size} bytes`, length);
-    }
-    this.#host.checkRange(name, address, length, name === 'target' ? 'write' : 'read');
-    return { address, size: length };
+  /** Puts a command in; it waits for `parts` as for what its options name. */
+  #put(
+    type: CommandType,
+    kernel: string,
+    packet: Packet | HostAction,
+    options: CommandOptions,
+    parts: readonly Settlement[] = NONE,
+  ): QueuedCommand {
+    const stop = checkStop(options);
+    const named = checkAfter(options.after, this.#host.scope);
+    const after = parts.length > 0 ? [...named, ...parts] : named;
+    const gates = this.#order?.gates ?? NONE;
+    if (after.length === 0 && gates.length === 0)
+      return this.#host.submit(this, type, kernel, packet, undefined, stop);
+    return this.#host.submit(this, type, kernel, packet, { after, gates }, stop);
+  }
+
+  /** To the device the passing of a buffer is nothing but a place in the order. */
+  readonly #pass = (type: 'map' | 'unmap', options: CommandOptions): QueuedCommand =>
+    this.#put(type, type, nothing(), options);
+
+  /** A barrier or marker. In order, every command is one for those behind it. */
+  #point(type: 'barrier' | 'marker', options: CommandOptions = NO_OPTIONS): QueuedCommand {
+    checkObject('options', options);
+    const order = this.#order;
+    if (!order) return this.#put(type, type, nothing(), options);
+    const stop = checkStop(options);
+    const after = checkAfter(options.after, this.#host.scope);
+    const gate = order.gateBehind(after);
+    const gates = gate ? [...order.gates, gate] : order.gates;
+    const command = this.#host.submit(this, type, type, () => {}, { after, gates }, stop);
+    if (type === 'barrier') order.close(gate ? [gate, command] : [command]);
+    return command;
   }
 }
 
@@ -186,17 +281,9 @@ function loadedKernel(kernel: unknown): LoadedKernel {
   return kernel as LoadedKernel;
 }
 
-function dispatch(kernel: number, items: number, chunk: number, args: readonly (number | bigint)[]): Packet {
-  if (items === 0) return nothing();
-  return { type: PACKET_TYPE.DISPATCH, kernel, items, chunk, chunks: Math.ceil(items / chunk), args };
-}
-
-function nothing(): Packet {
-  return { type: PACKET_TYPE.BARRIER, kernel: 0, items: 0, chunk: 1, chunks: 1, args: [] };
-}
-
-function oneByte(pattern: number): Uint8Array {
-  if (!Number.isInteger(pattern) || pattern < 0 || pattern > 255)
-    throw outOfRange('pattern', 'a byte, 0 to 255', pattern);
-  return new Uint8Array([pattern]);
+function transferOptions(size: number | TransferOptions | undefined): TransferOptions {
+  if (typeof size === 'object' && size !== null) return size;
+  if (size === undefined) return NO_OPTIONS;
+  if (typeof size !== 'number') throw invalidType('size', 'a number of bytes, or options', size);
+  return { size };
 }

@@ -7,13 +7,12 @@
  */
 import { TimeoutError } from '../errors.ts';
 import type { QueuedCommand } from './command.ts';
-import type { CommandPump } from './command-pump.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 
-/** When a launch is to be stopped. */
+/** When a command is to be stopped. */
 export interface StopConditions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds from the launch. */
+  /** Milliseconds from the call. */
   readonly timeout?: number | undefined;
 }
 
@@ -57,9 +56,7 @@ export class StopWatch {
   watch({ signal, timeout }: StopConditions, command: QueuedCommand): void {
     if (signal) this.#listen(signal, command);
     if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) {
-      this.#set(command, timeout, () =>
-        this.#stop(command, new TimeoutError(`kernel '${command.kernel}'`, timeout)),
-      );
+      this.#set(command, timeout, () => this.#stop(command, new TimeoutError(whatOf(command), timeout)));
     }
     command.whenSettled(() => {
       if (signal) this.#forget(signal, command);
@@ -72,23 +69,13 @@ export class StopWatch {
     this.#set(command, STOP_PATIENCE, () => this.#giveUp(command, reason));
   }
 
-  /**
-   * Blocks until the command has ended; false where `timeout` milliseconds were not enough. Timers do not run while this
-   * thread is blocked: the deadlines of all commands are looked after here.
-   */
-  block(pump: CommandPump, command: QueuedCommand, timeout: number): boolean {
-    const until = performance.now() + timeout;
-    for (;;) {
-      const next = Math.min(until, this.#deadlines.first()?.at ?? Number.POSITIVE_INFINITY);
-      if (pump.block(command, next - performance.now())) return true;
-      this.#expire();
-      if (command.settled) return true;
-      if (performance.now() >= until) return false;
-    }
+  /** When the next deadline is, on the clock of `performance.now()`; infinity where there is none. */
+  get next(): number {
+    return this.#deadlines.first()?.at ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Does what is due. */
-  #expire(): void {
+  /** Does what is due: by timers, and by who blocks the thread. */
+  expire(): void {
     const now = performance.now();
     for (let due = this.#deadlines.takeDue(now); due; due = this.#deadlines.takeDue(now)) {
       this.#clear(due.command);
@@ -137,9 +124,12 @@ export class StopWatch {
   #wind(watched: Watched): void {
     const left = Math.max(0, Math.ceil(watched.deadline.at - performance.now()));
     const look = (): void => {
-      if (watched.deadline.at <= performance.now()) this.#expire();
+      if (watched.deadline.at <= performance.now()) this.expire();
       else this.#wind(watched);
     };
     watched.timer = setTimeout(look, Math.min(left, LONGEST_TIMER)).unref();
   }
 }
+
+const whatOf = ({ type, kernel }: QueuedCommand): string =>
+  type === 'launch' ? `kernel '${kernel}'` : `command '${type}'`;

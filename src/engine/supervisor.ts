@@ -11,7 +11,18 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { Completer, claimRest, type PacketFailure } from './completion.ts';
-import { CORE, CORE_STATE, coreWord, HEADER, hazard, NO_HAZARD, QUEUE, queueWord } from './control-layout.ts';
+import {
+  CORE,
+  CORE_STATE,
+  coreWord,
+  HEADER,
+  hazard,
+  NO_HAZARD,
+  QUEUE,
+  queueWord,
+  SLOT,
+  slotByte,
+} from './control-layout.ts';
 import { blame, wildFailure } from './loss.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
@@ -74,6 +85,8 @@ export class Supervisor {
   stopPacket(queue: number, index: number): void {
     const { i32 } = this.#o.control;
     if (((Atomics.load(i32, queueWord(queue) + QUEUE.HEAD) - index) | 0) > 0) return;
+    // In a queue out of order it may be complete before the head is.
+    if (Atomics.load(i32, slotByte(queue, index) / 4 + SLOT.DONE) === 1) return;
     setTimeout(() => this.stopPacket(queue, index), 20);
     for (let core = 0; core < this.#o.cores; core++) {
       const block = coreWord(core);

@@ -13,7 +13,7 @@ export interface Cursor {
   $region: Region;
   $view: DataView;
   $origin: number;
-  /** The highest offset at which the type still fits; negative where it never does. */
+  /** The highest offset that `move` need not look at twice: see {@link lastOf}. */
   $last: number;
   /** Bytes from the start of the view. */
   $base: number;
@@ -48,8 +48,9 @@ export interface Shape {
  * keep it as a value that may be anything, at three times the cost of an access.
  */
 export function cursorClass(shape: Shape): CursorClass {
-  const { name, size, align, parts } = shape;
-  const mask = align - 1;
+  const { name, align, parts } = shape;
+  // The sign too: one test for what is not aligned and for what lies before the memory.
+  const mask = (align - 1) | (1 << 31);
   return class implements Cursor {
     declare $region: Region;
     declare $view: DataView;
@@ -62,7 +63,7 @@ export function cursorClass(shape: Shape): CursorClass {
       this.$region = region;
       this.$view = region.view;
       this.$origin = region.origin;
-      this.$last = region.limit - size;
+      this.$last = lastOf(region, shape);
       this.$base = 0;
       this.$parts = parts === 0 ? none : new Array<Cursor | undefined>(parts).fill(undefined);
       shape.complete?.(this);
@@ -73,12 +74,16 @@ export function cursorClass(shape: Shape): CursorClass {
     }
 
     move(address: number): void {
-      const offset = typeof address === 'number' ? address - this.$origin : -1;
-      // Only integers from 0 to 2^32 - 1 stay as they are, and a view is never longer. Stored as the integer: V8 keeps
-      // a property in floating point once it has seen one there.
-      const at = offset >>> 0;
-      if (at !== offset || at > this.$last || (address & mask) !== 0) {
-        enterPiece(this, shape, address);
+      if (typeof address !== 'number') {
+        moveSlowly(this, shape, address);
+        return;
+      }
+      const offset = address - this.$origin;
+      // An integer of 32 bits stays as it is. One with a sign, since that costs V8 the least: it need not go back to
+      // floating point to compare, and it keeps a property in floating point once it has seen 2^31 or more there.
+      const at = offset | 0;
+      if (at !== offset || at > this.$last || (at & mask) !== 0) {
+        moveSlowly(this, shape, address);
         return;
       }
       this.$base = at;
@@ -96,23 +101,38 @@ export function cursorClass(shape: Shape): CursorClass {
 }
 
 /**
- * Goes to another piece of a memory that has several, or throws. Accessors of parts are made anew: those that somebody
- * holds stay where they are.
+ * The highest offset at which the type still fits, below 2^31; negative where it never does, and where the memory begins
+ * at no multiple of its alignment, so that offsets say nothing of it.
  */
-function enterPiece(cursor: Cursor, shape: Shape, address: unknown): void {
-  const { pieces } = cursor.$region;
-  const region = pieces && typeof address === 'number' ? regionAt(pieces, address) : undefined;
-  if (!region) throw misplaced(cursor, shape, address);
-  const offset = (address as number) - region.origin;
-  const at = offset >>> 0;
-  if (at !== offset || at > region.limit - shape.size || (address as number) % shape.align !== 0) {
-    throw misplaced(cursor, shape, address, region);
+function lastOf({ origin, limit }: Region, { size, align }: Shape): number {
+  return origin % align === 0 ? Math.min(limit - size, 2 ** 31 - 1) : -1;
+}
+
+/** Whether the type may stand at an address of a region. */
+function fits({ origin, limit }: Region, { size, align }: Shape, address: number): boolean {
+  const offset = address - origin;
+  return offset >= 0 && offset <= limit - size && Number.isInteger(offset) && address % align === 0;
+}
+
+/**
+ * Goes where offsets alone don't decide, to another piece of a memory that has several, or throws. In another piece
+ * accessors of parts are made anew: those that somebody holds stay where they are.
+ */
+function moveSlowly(cursor: Cursor, shape: Shape, address: unknown): void {
+  if (typeof address !== 'number') throw misplaced(cursor, shape, address);
+  const own = cursor.$region;
+  if (fits(own, shape, address)) {
+    cursor.$base = address - own.origin;
+    return;
   }
+  const region = own.pieces && regionAt(own.pieces, address);
+  if (!region) throw misplaced(cursor, shape, address);
+  if (!fits(region, shape, address)) throw misplaced(cursor, shape, address, region);
   cursor.$region = region;
   cursor.$view = region.view;
   cursor.$origin = region.origin;
-  cursor.$last = region.limit - shape.size;
-  cursor.$base = at;
+  cursor.$last = lastOf(region, shape);
+  cursor.$base = address - region.origin;
   if (shape.parts > 0) cursor.$parts = new Array<Cursor | undefined>(shape.parts).fill(undefined);
   shape.complete?.(cursor);
 }

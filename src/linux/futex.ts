@@ -7,7 +7,14 @@
 
 import { addressOf } from '../ffi/library.ts';
 import type { Address } from '../mm/address.ts';
-import { checked, lastError, systemCall, systemCallNumber, systemError } from './system-call.ts';
+import {
+  checked,
+  lastError,
+  SYS_futex_waitv,
+  systemCall,
+  systemCallNumber,
+  systemError,
+} from './system-call.ts';
 
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
@@ -45,6 +52,59 @@ export function futexSleep(
   if (errno === 'EINTR') return 'ok';
   if (errno === 'ETIMEDOUT') return 'timed-out';
   throw systemError('futex', [address, 'FUTEX_WAIT', expected, timeout]);
+}
+
+/** A word and what it holds while there is nothing to do. */
+export interface Awaited {
+  readonly address: Address;
+  readonly expected: number;
+}
+
+/** Milliseconds between two looks where the kernel (before Linux 5.16) can't sleep on several words. */
+const LOOK_AGAIN = 1;
+const FUTEX2_SIZE_U32 = 2;
+const CLOCK_MONOTONIC = 1;
+const WAITER_BYTES = 24;
+/** Most words that futex_waitv takes. */
+const MOST_WORDS = 128;
+
+/**
+ * Sleeps while every one of the words holds what is expected of it, up to `timeout` milliseconds, or shorter: look again
+ * after it. The words must stay mapped.
+ */
+export function futexWaitAny(words: readonly Awaited[], timeout: number): void {
+  const [first] = words;
+  if (!first) return;
+  if (words.length === 1) {
+    futexWait(first.address, first.expected, timeout);
+    return;
+  }
+  const count = Math.min(words.length, MOST_WORDS);
+  const waiters = new DataView(new ArrayBuffer(count * WAITER_BYTES));
+  for (let i = 0; i < count; i++) {
+    const { address, expected } = words[i]!;
+    waiters.setBigUint64(i * WAITER_BYTES, BigInt(expected >>> 0), true);
+    waiters.setBigUint64(i * WAITER_BYTES + 8, BigInt(address), true);
+    waiters.setUint32(i * WAITER_BYTES + 16, FUTEX2_SIZE_U32, true);
+  }
+  let pointer = 0;
+  // Unlike futex(2) this call takes a point in time.
+  if (timeout !== Number.POSITIVE_INFINITY) {
+    const end = process.hrtime.bigint() + BigInt(Math.max(0, Math.round(timeout * 1e6)));
+    timespecAddress ||= addressOf(timespec);
+    timespec[0] = end / 1_000_000_000n;
+    timespec[1] = end % 1_000_000_000n;
+    pointer = timespecAddress;
+  }
+  if (systemCall(SYS_futex_waitv, addressOf(waiters), count, 0, pointer, CLOCK_MONOTONIC, 0) >= 0) return;
+  const errno = lastError();
+  if (errno === 'EAGAIN' || errno === 'EINTR' || errno === 'ETIMEDOUT') return;
+  // The kernel, or a container's profile, does not have it.
+  if (errno === 'ENOSYS' || errno === 'EPERM') {
+    futexWait(first.address, first.expected, Math.min(timeout, LOOK_AGAIN));
+    return;
+  }
+  throw systemError('futex_waitv', [count, timeout]);
 }
 
 /** Wakes up to `count` sleepers of the word; gives how many there were. */

@@ -1,10 +1,9 @@
 /**
  * What a process may know and arrange about itself and others: parent-death signal, thread id, pidfd, poll,
- * eventfd, plain writes to a descriptor, and the text of /proc/PID/maps. None of it can harm memory.
+ * eventfd, and plain writes to a descriptor. None of it can harm memory.
  *
  * @module
  */
-import { readFileSync } from 'node:fs';
 import { SystemError } from '../errors.ts';
 import { libcFunction } from '../ffi/library.ts';
 import {
@@ -108,16 +107,5 @@ export class Poller {
   /** Whether descriptor number `index` had anything to say at the last {@link wait}. */
   ready(index: number): boolean {
     return this.#entries[2 * index + 1]! >>> 16 !== 0;
-  }
-}
-
-/** The text of /proc/PID/maps (`'self'` for this process). */
-export function readMaps(pid: number | 'self'): string {
-  const path = `/proc/${pid}/maps`;
-  try {
-    return readFileSync(path, 'latin1');
-  } catch (error) {
-    const { syscall = 'read', code = String(error) } = error as NodeJS.ErrnoException;
-    throw new SystemError(syscall, [path], code);
   }
 }

@@ -42,6 +42,7 @@ const numbers: Record<string, { brk: number; futex: number; gettid: number; user
 
 export const SYS_pidfd_open = 434;
 export const SYS_pidfd_getfd = 438;
+export const SYS_futex_waitv = 449;
 
 /** The number of a system call on this architecture. Throws {@link UnsupportedError} on others. */
 export function systemCallNumber(name: 'brk' | 'futex' | 'gettid' | 'userfaultfd'): number {

@@ -6,7 +6,7 @@
 import { invalidType, outOfRange } from '../errors.ts';
 import { pageSize, residentPages } from '../linux/mmap.ts';
 import { type Address, alignDown } from '../mm/address.ts';
-import type { Access } from './alloc-options.ts';
+import type { Access, BufferType } from './alloc-options.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
@@ -17,7 +17,7 @@ export interface AddressInfo {
   readonly base: Address;
   /** Bytes from the buffer's start. */
   readonly offset: number;
-  readonly type: 'fine';
+  readonly type: BufferType;
   /** What each device may do with it. */
   readonly access: Readonly<Record<string, Access>>;
   /** Whether the page is in memory now. One that was committed counts from its first touch on. */

@@ -8,14 +8,20 @@ import { invalidType, outOfRange, UnsupportedError } from '../errors.ts';
 import type { Place, PlacementRequest } from '../placement/index.ts';
 import { checkDriverPlace, type DriverPlace } from './driver-place.ts';
 
+/** The types of buffers: see docs/memory-types.md. */
+export type BufferType = 'fine' | 'coarse';
+
 /** Whether a device may store to a buffer, load from it, or not reach it at all. */
 export type Access = 'write' | 'read' | 'none';
 
 export interface AllocOptions {
   /** For messages, faults and drawings; `buffer-N` by default. */
   readonly name?: string;
-  /** `'fine'`: host and devices may touch different bytes at the same time; atomics work across them. */
-  readonly type?: 'fine';
+  /**
+   * `'fine'` (the default): host and devices may touch different bytes at the same time; atomics work across them.
+   * `'coarse'`: the devices', but for the parts that the host has mapped by `queue.map`.
+   */
+  readonly type?: BufferType;
   /** Bytes, a power of two, at least a page. */
   readonly align?: number;
   /**
@@ -33,13 +39,14 @@ export interface AllocOptions {
   readonly guard?: number;
   /** Allocates the memory now, so that exhaustion is an error here and not a kill later. */
   readonly commit?: boolean;
-  /** Asks the kernel for huge pages; best effort. */
+  /** Asks the kernel for huge pages, and looks for a place that is aligned to them; best effort: `buffer.hugePages` tells. */
   readonly hugePages?: boolean;
 }
 
 /** Options that are checked, as far as placement does not check them. */
 export interface CheckedAlloc {
   readonly name: string | undefined;
+  readonly type: BufferType;
   readonly request: PlacementRequest;
   /** Whom to ask for the place; the request then has none. */
   readonly driver: DriverPlace | undefined;
@@ -60,7 +67,7 @@ export function checkAllocOptions(
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const {
     name,
-    type,
+    type = 'fine',
     align,
     place,
     topdown,
@@ -71,16 +78,7 @@ export function checkAllocOptions(
     hugePages = false,
   } = options;
   if (name !== undefined && typeof name !== 'string') throw invalidType('name', 'a string', name);
-  if (type !== undefined && type !== 'fine') {
-    if (typeof type !== 'string') throw invalidType('type', "'fine'", type);
-    if (type === 'coarse' || type === 'managed') {
-      throw new UnsupportedError(
-        `type '${type}'`,
-        `Buffers of type '${type}' do not exist yet; use 'fine' (the default).`,
-      );
-    }
-    throw outOfRange('type', "'fine'", type);
-  }
+  checkType(type);
   if (typeof commit !== 'boolean') throw invalidType('commit', 'a boolean', commit);
   if (typeof hugePages !== 'boolean') throw invalidType('hugePages', 'a boolean', hugePages);
   const exactly = typeof place === 'object' && place !== null && ('at' in place || 'driver' in place);
@@ -94,12 +92,25 @@ export function checkAllocOptions(
   const where = asksDriver ? undefined : place;
   return {
     name,
+    type,
     request: { size, align, guard: guardPages * pageSize, topdown, place: where, devices: reach.devices },
     driver: asksDriver ? checkDriverPlace(place) : undefined,
     access: reach.access,
     commit,
     hugePages,
   };
+}
+
+function checkType(type: unknown): asserts type is BufferType {
+  if (type === 'fine' || type === 'coarse') return;
+  if (typeof type !== 'string') throw invalidType('type', "'fine' or 'coarse'", type);
+  if (type === 'managed') {
+    throw new UnsupportedError(
+      "type 'managed'",
+      "Buffers of type 'managed', whose pages move between host and device by page faults, do not exist yet; use 'fine' (the default) or 'coarse'.",
+    );
+  }
+  throw outOfRange('type', "'fine' or 'coarse'", type);
 }
 
 interface Reach {

@@ -17,21 +17,30 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   madvise,
+  mapZeroPages,
   mmap,
   mmapNoReplace,
   munmap,
   PROT_READ,
   PROT_WRITE,
+  pageSize,
   tryMunmap,
 } from '../linux/mmap.ts';
 import type { Address, Range } from '../mm/address.ts';
 import { MappingRoom } from './mapping-room.ts';
+import type { HostPages, PageRange } from './ownership.ts';
 
 /** Memory that `commit` leaves to everybody else: page tables, the collector, a turn of luck. */
 const LEFT_FREE = 8 * 2 ** 20;
 
 /** How long, in milliseconds, one look at the memory that is left serves for small commits. */
 const LOOK_SERVES = 50;
+
+/** How memory is to be had. */
+export interface MemoryOptions {
+  readonly commit: boolean;
+  readonly hugePages: boolean;
+}
 
 /** What is left of a buffer's mapping in this process after its free. */
 export interface Remains {
@@ -44,7 +53,7 @@ export interface Remains {
 /** Of the module, so that it reports also when the mirror has been closed and forgotten: it holds what it reports to. */
 export const collected = new FinalizationRegistry<() => void>((callback) => callback());
 
-export class BufferMemory {
+export class BufferMemory implements HostPages {
   readonly #arena: Pick<Arena, 'fd' | 'size'>;
   readonly #room = new MappingRoom();
   /** Bytes that may be committed without another look at the memory that is left, and until when. */
@@ -59,7 +68,7 @@ export class BufferMemory {
    * Maps `[address, address + length)` of the arena there; false where something is in the way (nothing changed).
    * With `commit` the pages are allocated now; where that fails the mapping is undone and the error thrown.
    */
-  map(address: Address, length: number, options: { commit: boolean; hugePages: boolean }): boolean {
+  map(address: Address, length: number, options: MemoryOptions): boolean {
     const { fd } = this.#arena;
     if (options.commit) this.#checkMemoryLeft(address, length);
     this.#room.take(length);
@@ -82,6 +91,25 @@ export class BufferMemory {
       }
     }
     return true;
+  }
+
+  /** Of a buffer that is mapped: its own pages, copies of them on write, or zero pages. */
+  show({ start, end, kind }: PageRange): void {
+    // MAP_FIXED, and zero pages: over this buffer's own mapping, which nobody else can have replaced.
+    if (kind === 'zero') mapZeroPages(start, end - start);
+    else {
+      const flags = kind === 'shared' ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
+      mmap(start, end - start, PROT_READ | PROT_WRITE, MAP_FIXED | flags, this.#arena.fd, start);
+    }
+  }
+
+  room(change: number): void {
+    for (let i = 0; i < change; i++) this.#room.take(1);
+    for (let i = change; i < 0; i++) this.#room.give();
+  }
+
+  get pageSize(): number {
+    return pageSize();
   }
 
   /**

@@ -4,13 +4,16 @@
  *
  * @module
  */
-import type { DeviceContext } from '../device/device.ts';
+import type { DeviceContext, Freeable, QueuedFree } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
+import type { CommandScope } from '../engine/command-scope.ts';
+import { outOfRange } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
 import { alignUp, type Range } from '../mm/address.ts';
 import type { Access } from './alloc-options.ts';
 import type { LiveBuffers } from './live-buffers.ts';
-import type { SvmBuffer } from './svm-buffer.ts';
+import { mapChange, unmapChange } from './map-options.ts';
+import { SvmBuffer } from './svm-buffer.ts';
 
 /** The context of the device with that number among the mirror's devices. */
 export function deviceContext(
@@ -18,12 +21,14 @@ export function deviceContext(
   index: number,
   arena: Arena,
   live: LiveBuffers,
+  commands: CommandScope,
   reserve: DeviceContext['reserve'],
 ): DeviceContext {
   const page = pageSize();
   const accessOf = (buffer: SvmBuffer): Access => buffer.access[index] ?? 'none';
   return {
     name,
+    commands,
     arena,
     live: () =>
       live
@@ -37,11 +42,30 @@ export function deviceContext(
     accessTo(address, size) {
       if (!Number.isSafeInteger(address) || !(size >= 0)) return undefined;
       const buffer = live.at(address);
-      if (!buffer || address + size > buffer.end) return undefined;
+      if (!buffer || buffer.freeing || address + size > buffer.end) return undefined;
       const access = accessOf(buffer);
       return access === 'none' ? undefined : access;
     },
+    checkUnmapped(name, address) {
+      if (live.coarse > 0) live.at(address)?.ownership?.checkUnmapped(name);
+    },
+    map: (buffer, options) => mapChange(live.at(buffer.address), buffer, options),
+    unmap: (buffer, options) => unmapChange(live.at(buffer.address), buffer, options),
+    bufferAt(address) {
+      const buffer = live.at(address);
+      return buffer && accessOf(buffer) !== 'none' ? { start: buffer.address, end: buffer.end } : undefined;
+    },
+    beginFree: (name, buffer) => beginFree(live, name, buffer),
     nearest: (address) => live.nearest(address),
     reserve,
   };
+}
+
+function beginFree(live: LiveBuffers, name: string, what: Freeable): QueuedFree {
+  const address = typeof what === 'number' ? what : what.address;
+  if (what instanceof SvmBuffer) what.check();
+  const buffer = Number.isSafeInteger(address) && address >= 0 ? live.at(address) : undefined;
+  if (buffer?.address !== address)
+    throw outOfRange(name, 'a live buffer of this mirror, or the address at which one begins', address);
+  return buffer.beginFree();
 }

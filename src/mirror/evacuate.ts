@@ -15,7 +15,7 @@ import { SVM, satisfies } from '../device/capabilities.ts';
 import type { Device } from '../device/device.ts';
 import { invalidType, outOfRange, PlacementError, SystemError } from '../errors.ts';
 import { MAP_NORESERVE, MAP_SHARED, mmapNoReplace, mremap, munmap, PROT_NONE } from '../linux/mmap.ts';
-import { readMaps } from '../linux/process.ts';
+import { readMaps } from '../linux/process-maps.ts';
 import { copyMemory } from '../linux/process-vm.ts';
 import { stackPointers } from '../linux/task.ts';
 import type { Address, Range } from '../mm/address.ts';

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { pageSize } from '../linux/mmap.ts';
-import { readMaps } from '../linux/process.ts';
+import { readMaps } from '../linux/process-maps.ts';
 import type { Range } from '../mm/address.ts';
 import { parseMaps } from '../mm/parse-maps.ts';
 import type { Occupied } from '../placement/index.ts';

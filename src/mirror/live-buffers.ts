@@ -18,21 +18,35 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
   readonly #tree: GapTree;
   readonly #byStart = new Map<Address, Buffer>();
   readonly #freed: NamedRange[] = [];
+  #coarse = 0;
 
   constructor(limit: Address) {
     this.#tree = new GapTree(0, limit);
   }
 
+  /** How many of them are coarse. */
+  get coarse(): number {
+    return this.#coarse;
+  }
+
   add(buffer: Buffer): void {
+    if (isCoarse(buffer)) this.#coarse++;
     this.#tree.insert(buffer.address, buffer.end);
     this.#byStart.set(buffer.address, buffer);
   }
 
   remove(buffer: Buffer): void {
+    if (isCoarse(buffer)) this.#coarse--;
     this.#tree.remove(buffer.address, buffer.end);
     this.#byStart.delete(buffer.address);
     this.#freed.push({ name: buffer.name, start: buffer.address, end: buffer.end });
     if (this.#freed.length > REMEMBERED) this.#freed.shift();
+  }
+
+  /** A buffer has changed its size, which was `size`. */
+  resized(buffer: Buffer, size: number): void {
+    this.#tree.remove(buffer.address, buffer.address + size);
+    this.#tree.insert(buffer.address, buffer.end);
   }
 
   /** The buffer whose bytes hold the address. */
@@ -51,4 +65,8 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
     const live = [...this.#byStart.values()].map(({ name, address: start, end }) => ({ name, start, end }));
     return nearestBuffer(address, live, this.#freed);
   }
+}
+
+function isCoarse(buffer: MappedBuffer): boolean {
+  return 'ownership' in buffer && buffer.ownership !== undefined;
 }

@@ -8,7 +8,7 @@
  */
 import { SystemError } from '../errors.ts';
 import { mapLimit } from '../linux/map-count.ts';
-import { readMaps } from '../linux/process.ts';
+import { readMaps } from '../linux/process-maps.ts';
 
 /** Mappings that are left to the rest of the process, where the limit is not tiny. */
 const LEFT_TO_OTHERS = 1024;

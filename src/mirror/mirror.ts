@@ -5,42 +5,34 @@
  *
  * @module
  */
-import type { AttachedDevice, Device, ReservedRegion } from '../device/device.ts';
+import type { AttachedDevice, Device, ReservedRegion, UserEvent } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
-import { PlacementError, StateError, SystemError } from '../errors.ts';
+import type { CommandScope } from '../engine/command-scope.ts';
+import { StateError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
+import { releaseOwnMaps } from '../linux/process-maps.ts';
 import type { Address, Range } from '../mm/address.ts';
-import {
-  type Occupied,
-  type Placement,
-  type PlacementRequest,
-  PlacementSpace,
-  type Plan,
-  type Refusal,
-  refusalMessage,
-} from '../placement/index.ts';
+import { type Occupied, PlacementSpace, type Plan } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
-import { requestOf } from './driver-place.ts';
+import { checkOffered } from './device-types.ts';
 import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
 import { FreedRanges } from './freed-ranges.ts';
+import { growBuffer, tellMapped } from './growth.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
+import { Ownership, touchedAtOnce } from './ownership.ts';
+import { Placer } from './placer.ts';
 import type { ShareHandle } from './sharing/handle.ts';
 import { type Sharer, Sharing } from './sharing/owner.ts';
-import { SvmBuffer } from './svm-buffer.ts';
+import { type BufferOwner, isShared, SvmBuffer } from './svm-buffer.ts';
 import { MirrorSync } from './sync/side.ts';
 import type { TimeoutOptions, WaitOptions } from './sync/wait-options.ts';
 import type { WaitResult } from './sync/waits.ts';
-
-/** How often another thread may be faster before `alloc` gives up. */
-const MOST_ATTEMPTS = 64;
-/** How long a refusal waits, in milliseconds, for devices to let go of freed ranges. */
-const PATIENCE = 50;
 
 export type DeviceRecord = Record<string, Device>;
 
@@ -54,7 +46,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly sync = new MirrorSync(
     (address) => {
       this.#open();
-      return this.#live.at(address);
+      return touchedAtOnce(this.#live.at(address));
     },
     () => this.#share().waits,
   );
@@ -66,13 +58,22 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #limits: DeviceLimits;
   readonly #live: LiveBuffers;
   readonly #freed: FreedRanges;
+  readonly #commands: CommandScope;
+  readonly #placer: Placer;
   /** From the first `share` or lock on. */
   #sharing: Sharing | undefined;
   #closed: Promise<void> | undefined;
   #nextName = 1;
 
   /** @internal Use {@link openMirror}. */
-  constructor(name: string, arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[]) {
+  constructor(
+    name: string,
+    arena: Arena,
+    live: LiveBuffers,
+    attached: readonly AttachedDevice[],
+    commands: CommandScope,
+  ) {
+    this.#commands = commands;
     this.name = name;
     this.#arena = arena;
     this.#attached = attached;
@@ -88,6 +89,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       host: readHostPicture(),
     });
     this.#freed = new FreedRanges(this.#memory, this.#space, attached);
+    this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached);
   }
 
   get closed(): boolean {
@@ -109,30 +111,25 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#freed.release();
     this.#sharing?.checkRoom();
     this.#limits.check(checked.access, size);
-    const placement = this.#place(checked);
-    const buffer = new SvmBuffer(
-      this.#owner,
-      checked.name ?? `buffer-${this.#nextName++}`,
-      size,
-      placement,
-      checked.access,
-    );
+    const placement = this.#placer.place(checked);
     const range = { start: placement.address, end: placement.address + placement.size };
+    const name = checked.name ?? `buffer-${this.#nextName++}`;
+    const ownership = checked.type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined;
+    const { access } = checked;
+    const owner = this.#owner;
+    const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
     this.#space.insert({
       start: range.start,
       end: range.end + placement.guard,
       guard: placement.guard,
       kind: 'buffer',
-      name: buffer.name,
+      name,
       owner: 'host',
     });
     this.#live.add(buffer);
     this.#limits.count(buffer.access);
-    this.#attached.forEach(({ port }, i) => {
-      const access = checked.access[i]!;
-      if (access !== 'none') port.mapped(range, access);
-    });
-    this.#sharing?.add(buffer);
+    tellMapped(this.#attached, access, range);
+    if (checked.type === 'fine') this.#sharing?.add(buffer);
     return buffer;
   }
 
@@ -140,8 +137,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   plan(size: number, options?: AllocOptions): Plan {
     const checked = this.#check(size, options);
     this.#freed.release();
-    this.#space.setHost(this.#picture());
-    return this.#space.plan(requestOf(this.#space, checked, true));
+    return this.#placer.plan(checked);
   }
 
   /**
@@ -150,14 +146,21 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
    */
   evacuate(range: Range, options?: EvacuateOptions): Evacuation {
     this.#open();
-    const refresh = (): void => this.#space.setHost(this.#picture());
+    const refresh = (): void => this.#placer.look();
     return evacuate({ mirror: this, space: this.#space, arena: this.#arena, refresh }, range, options);
+  }
+
+  /** An event for commands to wait for (`after`), which the host completes or fails. Throws StateError once closed. */
+  createEvent(): UserEvent {
+    this.#open();
+    return this.#commands.createEvent();
   }
 
   /** Small objects in mirrored memory. Takes no memory before its first `alloc`; bad options are refused as by `alloc`. */
   heap(options?: HeapOptions): Heap {
     const checked = checkHeapOptions(options);
-    this.plan(this.pageSize, checked.buffers);
+    // Searching checks what the options leave to it; where there is room is found out by the first chunk.
+    this.#space.find(this.#check(this.pageSize, checked.buffers).request);
     return new Heap(this, checked.name ?? `heap-${this.#nextName++}`, checked);
   }
 
@@ -179,7 +182,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
    */
   occupants(range: Range): Occupied[] {
     this.#open();
-    this.#space.setHost(this.#picture());
+    this.#placer.look();
     return this.#space.occupants(range);
   }
 
@@ -217,7 +220,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.sync.notify(address, count);
   }
 
-  /** Lets pending commands end, closes the devices, frees every buffer. Safe to call twice. */
+  /**
+   * Fails the user events that are still pending, lets commands end, closes the devices, frees every buffer. Safe to call
+   * twice.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
@@ -228,11 +234,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   /** @internal A device reserves other regions from now on. */
-  reserve(device: string, regions: readonly ReservedRegion[]): void {
+  setReserved(device: string, regions: readonly ReservedRegion[]): void {
     this.#space.setReserved(device, regions);
   }
 
   async #shutDown(): Promise<void> {
+    this.#commands.close(this.name);
     await Promise.all(
       this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
     );
@@ -243,20 +250,28 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#freed.arenaClosed = true;
     this.#sharing?.close();
     this.#arena.close();
+    releaseOwnMaps();
   }
 
   #share(): Sharing {
-    this.#sharing ??= new Sharing(this.name, this.#arena, this.#live.sorted());
+    this.#sharing ??= new Sharing(this.name, this.#arena, this.#live.sorted().filter(isShared));
     this.#freed.sharing = this.#sharing;
     return this.#sharing;
   }
 
-  /** What is mapped in this process, and in those that have attached. */
-  #picture(): Occupied[] {
-    return this.#sharing ? [...readHostPicture(), ...this.#sharing.occupied()] : readHostPicture();
-  }
-
-  readonly #owner = { free: (buffer: SvmBuffer): void => this.#free(buffer) };
+  readonly #owner: BufferOwner = {
+    free: (buffer) => this.#free(buffer),
+    grow: (buffer, size) => {
+      this.#freed.release();
+      growBuffer(buffer, size, {
+        pageSize: this.pageSize,
+        placer: this.#placer,
+        live: this.#live,
+        attached: this.#attached,
+        shared: this.#sharing !== undefined,
+      });
+    },
+  };
 
   #open(): void {
     if (this.#closed) throw new StateError('closed', `mirror '${this.name}' is closed`);
@@ -264,71 +279,18 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   #check(size: number, options: AllocOptions | undefined): CheckedAlloc {
     this.#open();
-    return checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
-  }
-
-  /** Finds a place and maps it. The picture of the process may be old: it is read again before anything is refused. */
-  #place(checked: CheckedAlloc): Placement {
-    let fresh = false;
-    if (checked.driver || this.#sharing?.stale) this.#space.setHost(this.#picture());
-    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const request = requestOf(this.#space, checked);
-      const placement = this.#sharing?.find(this.#space, request) ?? this.#space.find(request);
-      if (placement && this.#map(placement, checked)) return placement;
-      if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) this.#refuse(request);
-      this.#space.setHost(this.#picture());
-      fresh = true;
-    }
-    throw new SystemError(
-      'mmap',
-      [checked.request.size],
-      'EEXIST',
-      'Other threads took every place that was found',
-    );
-  }
-
-  /** Maps; where there is no room for a mapping, once more after those have gone that nobody needs. */
-  #map({ address, size }: Placement, checked: CheckedAlloc): boolean {
-    try {
-      return this.#memory.map(address, size, checked);
-    } catch (error) {
-      const full = error instanceof SystemError && error.errno === 'ENOMEM' && error.syscall === 'mmap';
-      if (!full || !this.#freed.release(true)) throw error;
-      return this.#memory.map(address, size, checked);
-    }
-  }
-
-  #refuse(request: PlacementRequest): never {
-    const plan = this.#space.plan(request);
-    if (plan.ok)
-      throw new SystemError(
-        'mmap',
-        [request.size],
-        'EAGAIN',
-        'The address space changed while it was searched',
-      );
-    throw new PlacementError<Refusal>(refusalMessage(plan.refusal), plan.refusal);
-  }
-
-  /** Gives devices a moment to acknowledge freed ranges; true where some could be released. */
-  #waitForDevices(): boolean {
-    const word = new Int32Array(new SharedArrayBuffer(4));
-    for (let waited = 0; waited < PATIENCE && this.#freed.waitsForDevices; waited++) {
-      for (const { port } of this.#attached) port.nudge();
-      this.#sharing?.nudge();
-      if (this.#freed.release()) return true;
-      Atomics.wait(word, 0, 0, 1);
-    }
-    return false;
+    const checked = checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
+    checkOffered(this.#attached, checked);
+    return checked;
   }
 
   #free(buffer: SvmBuffer): void {
-    const view = buffer.retire();
+    const views = buffer.retire();
     this.#live.remove(buffer);
     this.#limits.count(buffer.access, -1);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#freed.takeAway(buffer, view);
+      if (--users === 0) this.#freed.takeAway(buffer, views);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;

@@ -7,7 +7,9 @@
 import type { AttachedDevice, Device, DeviceSpec } from '../device/device.ts';
 import { clearAbandoned } from '../engine/abandoned.ts';
 import { Arena, FULL_ARENA_SIZE } from '../engine/arena.ts';
+import { CommandScope } from '../engine/command-scope.ts';
 import { formatBytes, invalidType, outOfRange } from '../errors.ts';
+import { keepOwnMaps, releaseOwnMaps } from '../linux/process-maps.ts';
 import { deviceContext } from './device-context.ts';
 import { LiveBuffers } from './live-buffers.ts';
 import { Mirror } from './mirror.ts';
@@ -36,7 +38,15 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   const { entries, name } = checkOptions(options);
   checkPlatform();
   clearAbandoned();
-  const arena = new Arena(name);
+  // To place a buffer needs no descriptor later.
+  keepOwnMaps();
+  let arena: Arena;
+  try {
+    arena = new Arena(name);
+  } catch (error) {
+    releaseOwnMaps();
+    throw error;
+  }
   if (arena.size < FULL_ARENA_SIZE) {
     process.emitWarning(
       `RLIMIT_FSIZE allows an arena of ${formatBytes(arena.size)} only: buffers lie below that address.`,
@@ -44,21 +54,25 @@ export async function openMirror<const Specs extends DeviceSpecs>(
     );
   }
   const live = new LiveBuffers(arena.size);
+  const commands = new CommandScope();
   // Async, so that a device which throws at once does not keep the others from being closed.
   let mirror: Mirror<DevicesOf<Specs>> | undefined;
   const opening = entries.map(async ([device, spec], i) =>
-    spec.open(deviceContext(device, i, arena, live, (regions) => mirror?.reserve(device, regions))),
+    spec.open(
+      deviceContext(device, i, arena, live, commands, (regions) => mirror?.setReserved(device, regions)),
+    ),
   );
   const results = await Promise.allSettled(opening);
   const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   try {
     if (failed) throw failed.reason;
-    mirror = new Mirror<DevicesOf<Specs>>(name, arena, live, attached);
+    mirror = new Mirror<DevicesOf<Specs>>(name, arena, live, attached, commands);
     return mirror;
   } catch (error) {
     await closeAll(attached);
     arena.close();
+    releaseOwnMaps();
     throw error;
   }
 }

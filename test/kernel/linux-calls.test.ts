@@ -54,12 +54,12 @@ import {
   Poller,
   pidfdOpen,
   readFrom,
-  readMaps,
   setParentDeathSignal,
   signalEventfd,
   threadId,
   writeTo,
 } from '../../src/linux/process.ts';
+import { readMaps } from '../../src/linux/process-maps.ts';
 import { FaultReader, openUserfaultfd, registerRange, wakeRange } from '../../src/linux/userfaultfd.ts';
 import { arenaDescriptor, arenaMappings, descriptors, mappings } from '../fixtures/proc.ts';
 

@@ -60,6 +60,39 @@ test('where the host has no room, alloc passes the refusal on and nothing has ch
   );
 });
 
+test('an object that is freed and allocated again and again is refused in between, and is zeroed', () => {
+  const heap = makeHeap(new PlainHost(0x7e12_3450_0000), { chunkSize: SPAN, maxBytes: SPAN });
+  const [gone, twice] = [{ name: 'StateError', state: 'freed' }, /nothing is allocated/];
+  const keep = heap.alloc(48);
+  for (let round = 0; round < 3; round++) {
+    const address = heap.alloc(48);
+    assert.deepEqual([...heap.view(Uint8Array, address)], Array(48).fill(0));
+    heap.view(Uint8Array, address).fill(7);
+    heap.free(address);
+    assert.throws(() => heap.free(address), { ...gone, message: twice });
+    assert.equal(heap.alloc(48), address);
+    heap.view(Uint8Array, address).fill(7);
+    heap.free(address);
+    assert.throws(() => heap.sizeOf(address), gone);
+    assert.throws(() => heap.free(address), gone);
+    assert.throws(() => heap.free(address + 16), { name: 'StateError', state: 'freed' });
+    // The order that does not lead back to the same object.
+    const [a, b] = [heap.alloc(48), heap.alloc(48)];
+    heap.free(b);
+    heap.free(a);
+    assert.throws(() => heap.free(b), gone);
+    assert.throws(() => heap.free(a), gone);
+    heap.free(heap.alloc(40));
+    assert.equal(heap.statistics().objects, 1);
+  }
+  // The one span can serve another class only once nothing is kept for this one.
+  heap.free(keep);
+  heap.free(heap.alloc(48));
+  assert.equal(heap.statistics().objects, 0);
+  assert.equal(heap.trim(), SPAN);
+  assert.ok(heap.alloc(64) > 0);
+});
+
 test('when all objects are gone, trim gives back all chunks', () => {
   fc.assert(
     fc.property(fc.array(heapOperations, { maxLength: 200, size: 'max' }), (operations) => {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type LayoutMemory, type Struct, sizeof } from '../../src/layout/index.ts';
+import { f64, type LayoutMemory, type Struct, sizeof, struct, u16 } from '../../src/layout/index.ts';
 import {
   type Bits,
   Builder,
@@ -79,6 +79,40 @@ test('what accessors read is what a shadow has, in bytes of any value', () => {
         if (expected === undefined) assert.throws(() => node[`f${index}`], RangeError);
         else assert.deepEqual(node[`f${index}`], expected);
       });
+    }),
+  );
+});
+
+test('an accessor moves to every address where its type fits, and to no other, as an oracle says', () => {
+  const type = struct('Two', { first: f64, second: u16 });
+  const size = sizeof(type);
+  const origins = fc
+    .oneof(fc.nat({ max: 64 }), fc.constantFrom(2 ** 31, 2 ** 32, ADDRESS, 2 ** 47))
+    .chain((base) => fc.nat({ max: 15 }).map((more) => base + more));
+  const cases = fc.tuple(
+    origins,
+    fc.nat({ max: 200 }),
+    fc.array(
+      fc.oneof(
+        fc.integer({ min: -40, max: 240 }),
+        fc.constantFrom(2 ** 31, 2 ** 32, -(2 ** 31), 2 ** 32 + 8, 0.5),
+      ),
+    ),
+  );
+  fc.assert(
+    fc.property(cases, ([address, length, offsets]) => {
+      const at = Math.ceil(address / 8) * 8;
+      const bytes = new Uint8Array(Math.max(length, at + size - address));
+      const node = type.in({ address, size: bytes.length, bytes }).at(at);
+      let place = at;
+      for (const offset of offsets) {
+        const to = address + offset;
+        const inside = to >= address && to + size <= address + bytes.length && to % 8 === 0;
+        if (inside) node.move(to);
+        else assert.throws(() => node.move(to), RangeError);
+        if (inside) place = to;
+        assert.equal(node.address, place);
+      }
     }),
   );
 });

@@ -62,6 +62,9 @@ function noNumber(name: string, call: (bad: Any) => unknown): Case[] {
   ];
 }
 
+/** Where an object may stand for the value: it has options. */
+const orOptions = ([what]: Case): boolean => !what.endsWith('as an object');
+
 const NAME = 'refusing';
 const CLEAR = 1.5 * GiB;
 const at = (address: number) => ({ place: { at: address } });
@@ -247,14 +250,13 @@ for (const verb of ['alloc', 'plan'] as const) {
       ['with hugePages as a string', () => ofPage({ hugePages: 'yes' }), kind('hugePages', '"yes"')],
       ['with topdown as a number', () => ofPage({ topdown: 1 }), kind('topdown', '1')],
     ]);
-    for (const type of ['coarse', 'managed'])
-      refused(`type '${type}', which does not exist yet`, () => [
-        [
-          type,
-          () => ofPage({ type }),
-          { name: 'UnsupportedError', code: 'ERR_MIRROR_UNSUPPORTED', says: [type] },
-        ],
-      ]);
+    refused(`type 'managed', which does not exist yet`, () => [
+      [
+        'managed',
+        () => ofPage({ type: 'managed' }),
+        { name: 'UnsupportedError', code: 'ERR_MIRROR_UNSUPPORTED', says: ['managed'] },
+      ],
+    ]);
     refused('an alignment', () => [
       ...noCount('align', (align) => ofPage({ align })),
       ['of three pages', () => ofPage({ align: 12 * KiB }), value('align', '12288')],
@@ -554,7 +556,8 @@ describe('queue.copy refuses', () => {
     ['by one byte', () => copy(low() + 15, low(), 16), value('target', 'CL_MEM_COPY_OVERLAP')],
   ]);
   refused('a size', () => [
-    ...noCount('size', (size) => copy(low(), high(), size)).filter(([what]) => !what.endsWith('null')),
+    ...noCount('size', (size) => copy(low(), high(), size)).filter(orOptions),
+    ['that the options say, and is none', () => copy(low(), high(), { size: '4' }), kind('size', '"4"')],
     ['that nobody says', () => copy(low(), high()), kind('size', 'undefined')],
     ['beyond the source', () => copy(low(), high(), 32 * KiB + 1), value('source')],
     ['beyond the target', () => copy(leaf, low(), 101), value('target')],
@@ -564,7 +567,12 @@ describe('queue.copy refuses', () => {
     ['that is missing', () => copy(undefined, low(), 4), kind('target', 'undefined')],
     ['that is null', () => copy(low(), null, 4), kind('source', 'null')],
     ['that is a bigint', () => copy(1n, low(), 4), kind('target', '1n')],
-    ['that is a view', () => copy(tree.bytes, low(), 4), kind('target', 'Uint8Array')],
+    [
+      'that is a view of the source',
+      () => copy(tree.bytes, low(), 4),
+      value('target', 'CL_MEM_COPY_OVERLAP'),
+    ],
+    ['that is an ArrayBuffer', () => copy(new ArrayBuffer(4), low(), 4), kind('target', 'ArrayBuffer')],
     ['of a fraction', () => copy(low() + 0.5, high(), 4), value('target', '.5')],
     ['NaN', () => copy(low(), Number.NaN, 4), value('source', 'NaN')],
     ['below zero', () => copy(low(), -4096, 4), value('source', '-4096')],
@@ -593,7 +601,8 @@ describe('queue.fill refuses', () => {
     ['of 129 bytes', () => fill(tree, new Uint8Array(129)), value('pattern', '129')],
   ]);
   refused('a size', () => [
-    ...noCount('size', (size) => fill(tree, 0, size)).filter(([what]) => !what.endsWith('null')),
+    ...noCount('size', (size) => fill(tree, 0, size)).filter(orOptions),
+    ['that the options say, and is none', () => fill(tree, 0, { size: -1 }), value('size', '-1')],
     ['that nobody says', () => fill(tree.address, 0), kind('size', 'undefined')],
     ['beyond the buffer', () => fill(leaf, 0, 101), value('target')],
     [

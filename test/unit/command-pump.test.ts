@@ -15,7 +15,7 @@ import { Ring } from '../../src/engine/ring.ts';
 import { SharedMemory } from '../../src/engine/shared-memory.ts';
 
 const barrier = { type: 0, kernel: 0, items: 0, chunk: 1, chunks: 1, args: [] };
-const nobody = { block: () => false, progressOf: () => 0 };
+const nobody = { scope: {}, block: () => false, progressOf: () => 0, ahead: () => undefined };
 
 function pumpWithRing() {
   const control = SharedMemory.create('test-control', CONTROL_BYTES);

@@ -75,7 +75,7 @@ test('every reason and remedy of a refusal is in docs/errors.md, and no other', 
 });
 
 test('every state of a StateError and every reason of a DeviceFault is in docs/errors.md, and no other', () => {
-  assert.deepEqual(rows('StateError').sort(), union("readonly state: 'closed'").sort());
+  assert.deepEqual(rows('StateError').sort(), union("readonly state:\n    | 'closed'").sort());
   assert.deepEqual(rows('DeviceFault').sort(), union("  readonly reason: 'unmapped'").sort());
 });
 

@@ -4,9 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { attachMirror, openMirror, PlacementError } from 'mirrorspace';
+import { type AttachError, attachMirror, openMirror, PlacementError, type StateError } from 'mirrorspace';
+import { SharedMemory } from '../../src/engine/shared-memory.ts';
+import { SHARE_BYTES } from '../../src/mirror/sharing/control-layout.ts';
+import { Members } from '../../src/mirror/sharing/members.ts';
 import { collect, holdings } from '../fixtures/leaks.ts';
 import { arenaMappings, descriptors, eventually, mappings } from '../fixtures/proc.ts';
 import { withShared } from '../fixtures/share-members.ts';
@@ -167,7 +171,13 @@ describe('a thread of a process that has attached', () => {
            const late = mirror.whenBuffer('late');
            parentPort.postMessage(buffer.address);
            parentPort.postMessage((await late).address);
-           parentPort.on('message', () => parentPort.postMessage(buffer.freed));
+           parentPort.on('message', async (message) => {
+             if (message === 'close') return mirror.close();
+             if (message === '?') return parentPort.postMessage(buffer.freed);
+             const later = await mirror.whenBuffer(message);
+             later.bytes[5] = 55;
+             parentPort.postMessage(later.address);
+           });
            parentPort.postMessage(await mirror.ended);
          });`,
       );
@@ -189,16 +199,132 @@ describe('a thread of a process that has attached', () => {
         return answer;
       });
       assert.equal(freed, true);
-      // With the thread that mapped, the others of its process have nothing any more.
-      const ended = await other.run(async ({ attached, kept }) => {
-        const answer = new Promise((resolve) => (kept.worker as Worker).once('message', resolve));
-        await attached.close();
+      // The thread that mapped closes: what it has mapped serves the worker on, also with what comes later.
+      await other.run(({ attached }) => attached.close());
+      assert.deepEqual(
+        mirror.sharers().map(({ tid }) => tid === other.pid),
+        [false],
+      );
+      const answer = other.run(({ kept }) => {
+        const worker = kept.worker as Worker;
+        const answer = new Promise((resolve) => worker.once('message', resolve));
+        worker.postMessage('later');
+        return answer;
+      });
+      const later = mirror.alloc(4096, { name: 'later' });
+      assert.equal(await answer, later.address);
+      assert.equal(later.bytes[5], 55);
+      assert.ok(arenaMappings('threads', other.pid).length > 0);
+      const ended = await other.run(({ kept }) => {
+        const worker = kept.worker as Worker;
+        const answer = new Promise((resolve) => worker.once('message', resolve));
+        worker.postMessage('close');
         return answer;
       });
       assert.equal(ended, 'closed');
-      await eventually('both have left', () => mirror.sharers().length === 0);
+      assert.equal(mirror.sharers().length, 0);
+      await eventually('nothing is mapped', () => arenaMappings('threads', other.pid).length === 0);
       await other.run(({ kept }) => (kept.worker as Worker).terminate());
     }));
+});
+
+describe('a process that attaches twice in one thread', () => {
+  test('has two that close each by itself, in either order', () =>
+    withShared(open, async ({ mirror, handle, child }) => {
+      const buffer = mirror.alloc(65536, { name: 'one' });
+      const other = await child();
+      for (const last of ['second', 'first'] as const) {
+        const freed = mirror.alloc(4096, { name: 'freed' });
+        freed.bytes.fill(9);
+        await other.run(
+          async (scope, handle, last) => {
+            scope.kept.second = await scope.api.attachMirror(handle);
+            const [stays, goes] =
+              last === 'second' ? [scope.kept.second, scope.attached] : [scope.attached, scope.kept.second];
+            scope.kept.stays = stays;
+            scope.kept.buffer = goes.buffer('one');
+            scope.kept.view = goes.buffer('freed').bytes;
+            scope.kept.waiting = goes
+              .waitAsync(goes.buffer('one').address, 0)
+              .catch((error: StateError) => error.state);
+            await goes.close();
+            await goes.close();
+          },
+          handle,
+          last,
+        );
+        assert.equal(mirror.sharers().length, 1);
+        const seen = await other.run(async ({ kept }) => {
+          const here = kept.stays.buffer('one')!;
+          here.view(Int32Array)[7] = 70;
+          return [kept.stays.state, kept.buffer.freed, await kept.waiting, kept.stays.buffers().length];
+        });
+        assert.deepEqual(seen, ['open', true, 'closed', 2]);
+        assert.equal(buffer.view(Int32Array)[7], 70);
+        const later = mirror.alloc(4096, { name: 'later' });
+        later.bytes[1] = 11;
+        const late = await other.run(async ({ kept }) => {
+          const found = await kept.stays.whenBuffer('later');
+          return [found.address, found.bytes[1]];
+        });
+        assert.deepEqual(late, [later.address, 11]);
+        later.free();
+        freed.free();
+        await eventually('the free is taken in', () => mirror.sharers().every(({ upToDate }) => upToDate));
+        assert.equal(await other.run(({ kept }) => kept.stays.buffer('later')), undefined);
+        // A view that was kept of the one that is closed reads zeros, as after any free.
+        const stale = await other.run(({ kept }) => {
+          kept.view[1] = 3;
+          return [kept.view[0], kept.view[1], kept.view.length];
+        });
+        assert.deepEqual(stale, [0, 3, 4096]);
+        await other.run(async (scope) => {
+          await scope.kept.stays.close();
+          scope.kept.stays = scope.kept.buffer = scope.kept.view = undefined;
+        });
+        assert.equal(mirror.sharers().length, 0);
+        await eventually('nothing is mapped', () => arenaMappings('threads', other.pid).length === 0);
+        // What it had views of is in its own way until they have been collected.
+        await other.run(async (scope, handle) => {
+          for (;;) {
+            globalThis.gc!();
+            try {
+              scope.attached = await scope.api.attachMirror(handle);
+              return;
+            } catch (error) {
+              if ((error as AttachError).reason !== 'conflict') throw error;
+            }
+            await new Promise((resolve) => setTimeout(resolve, 10));
+          }
+        }, handle);
+      }
+    }));
+});
+
+test('a thread is of a process, and follows nobody of another that has the slot of its leader now', () => {
+  const control = SharedMemory.create('slots', SHARE_BYTES);
+  try {
+    const members = new Members(control);
+    const ends = { bell: { fd: 0, inode: 0 }, life: { fd: 0, inode: 0 } };
+    const join = (thread: number, process: number, processStart: number): number =>
+      members.claim({ thread, threadStart: 1, process, processStart, ...ends }, 0, 1)!;
+    const leader = join(10, 10, 7);
+    const thread = join(11, 10, 7);
+    members.set(thread, 'LEADER', leader + 1);
+    assert.ok(members.follows(thread, leader));
+    members.release(leader);
+    for (const [process, start] of [
+      [20, 7],
+      [10, 8],
+    ] as const) {
+      assert.equal(join(process, process, start), leader);
+      assert.ok(!members.follows(thread, leader));
+      members.release(leader);
+    }
+  } finally {
+    control.unmap();
+    closeSync(control.fd);
+  }
 });
 
 test('a worker that has attached and has nothing to do ends by itself', async () => {

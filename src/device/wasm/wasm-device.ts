@@ -6,6 +6,7 @@
  */
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
 import { DeviceProcess } from '../../engine/device-process.ts';
+import { LoadedProgram } from '../../engine/loaded-program.ts';
 import { OutOfProcessDevice } from '../../engine/out-of-process-device.ts';
 import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
@@ -21,11 +22,17 @@ import type {
   ReservedRegion,
 } from '../device.ts';
 import type { FaultMode } from '../option-checks.ts';
-import { checkRequirements, detachData, inspectModule } from './binary/index.ts';
+import {
+  checkRequirements,
+  detachData,
+  exportStackPointer,
+  inspectModule,
+  matchSignature,
+} from './binary/index.ts';
 import type { DeviceInit, LoadRequest } from './host-messages.ts';
+import { readSource } from './program-source.ts';
 import { aboutOwn, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
 import { type CheckedOptions, checkOptions, type WasmDeviceOptions } from './wasm-options.ts';
-import { readSource, WasmProgram } from './wasm-program.ts';
 
 export type { WasmDeviceOptions };
 
@@ -67,7 +74,7 @@ function warnOfTraps(device: string, refused: string): void {
 }
 
 /** A program that is loaded, by the identity of its bytes. */
-interface LoadedProgram {
+interface ProgramOnDevice {
   readonly source: Uint8Array;
   readonly request: LoadRequest;
   readonly statics: Range | undefined;
@@ -79,7 +86,7 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
   readonly window: Range;
   readonly reserved: readonly ReservedRegion[];
   readonly #ring: RingDevice;
-  readonly #programs: LoadedProgram[];
+  readonly #programs: ProgramOnDevice[];
   #nextKernel = FIRST_LOADED_KERNEL;
   #nextProgram = 1;
 
@@ -88,7 +95,7 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
   private constructor(
     ring: RingDevice,
     options: CheckedOptions,
-    programs: LoadedProgram[],
+    programs: ProgramOnDevice[],
     mode: () => Exclude<FaultMode, 'auto'>,
   ) {
     super(ring);
@@ -96,7 +103,7 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
     this.#programs = programs;
     this.#mode = mode;
     this.window = options.window;
-    this.reserved = [...reservedRegions(options.cores), ...options.reserved];
+    this.reserved = [...reservedRegions(options.cores, options.scratch), ...options.reserved];
   }
 
   /** @internal */
@@ -104,17 +111,18 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
     context: DeviceContext,
     options: CheckedOptions,
   ): Promise<{ device: WasmDevice; ring: RingDevice }> {
-    const programs: LoadedProgram[] = [];
+    const programs: ProgramOnDevice[] = [];
     let mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
     const ring = new RingDevice({
       context,
       cores: options.cores,
       pointerLimit: WASM_WINDOW.end,
       maxItems: MOST_ITEMS,
-      aboutOwn,
+      aboutOwn: (address) => aboutOwn(address, options.cores, options.scratch),
       start: async (log) => {
         const init: DeviceInit = {
           cores: options.cores,
+          scratch: options.scratch,
           logSegments: log.segments,
           faults: options.faults,
         };
@@ -173,7 +181,7 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
         `the static data [${hex(statics.start)}, ${hex(statics.end)}) overlaps that of a program loaded before, [${hex(other.statics.start)}, ${hex(other.statics.end)}); link it elsewhere (asc --memoryBase, clang -Wl,--global-base), below ${hex(STATIC_DATA.end)}`,
       );
     }
-    const { module, segments } = detachData(bytes);
+    const { module, segments } = detachData(exportStackPointer(bytes, info));
     const numbered = kernels.map(({ name }) => ({ id: this.#nextKernel++, name }));
     const request: LoadRequest = {
       type: 'load',
@@ -184,7 +192,10 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
     };
     await this.#ring.request({ ...request });
     const ids = new Map(numbered.map(({ id, name }) => [name, id]));
-    const program = new WasmProgram(this.#ring, kernels, ids);
+    const params = new Map(kernels.map((kernel) => [kernel.name, kernel.params]));
+    const program = new LoadedProgram(this.#ring, ids, (name, kinds) =>
+      matchSignature(name, kinds, params.get(name)!),
+    );
     this.#programs.push({ source: bytes, request, statics, program });
     return program;
   }

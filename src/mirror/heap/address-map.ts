@@ -58,7 +58,10 @@ export class AddressMap {
   #tableOf(high: number): Int32Array {
     let table = this.#tables.get(high);
     if (!table) {
-      table = new Int32Array(REACH / SPAN).fill(this.#whole.get(high) ?? 0);
+      table = new Int32Array(REACH / SPAN);
+      const whole = this.#whole.get(high);
+      // Zeroes need not be written: that would take the memory of all of the table, and the time.
+      if (whole !== undefined) table.fill(whole);
       this.#whole.delete(high);
       this.#tables.set(high, table);
     }

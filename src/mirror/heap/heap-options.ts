@@ -4,12 +4,14 @@
  *
  * @module
  */
-import { invalidType, outOfRange } from '../../errors.ts';
+import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
 import { alignUp, GiB, isPowerOfTwo, MiB } from '../../mm/address.ts';
 import type { AllocOptions } from '../alloc-options.ts';
 import { SPAN } from './size-classes.ts';
 
 export interface HeapOptions extends Pick<AllocOptions, 'devices' | 'access' | 'commit' | 'hugePages'> {
+  /** A heap is touched by host and devices at the same time: only `'fine'` (the default) will do. */
+  readonly type?: 'fine';
   /** For messages and the names of its buffers; `heap-N` by default. */
   readonly name?: string;
   /**
@@ -46,7 +48,14 @@ export function checkHeapOptions(options: HeapOptions = {}): CheckedHeap {
   }
   if (typeof maxBytes !== 'number') throw invalidType('maxBytes', 'a number of bytes', maxBytes);
   if (!(maxBytes >= SPAN)) throw outOfRange('maxBytes', 'at least 64 KiB', maxBytes);
-  const known = ['devices', 'access', 'commit', 'hugePages'];
+  if ('type' in buffers && buffers.type !== undefined && buffers.type !== 'fine') {
+    if (typeof buffers.type !== 'string') throw invalidType('type', "'fine'", buffers.type);
+    throw new UnsupportedError(
+      `heaps of type '${buffers.type}'`,
+      "A heap's objects, and its own bookkeeping among them, are touched by the host at any time, also while devices use them: that takes buffers of type 'fine'. Allocate coarse memory by mirror.alloc",
+    );
+  }
+  const known = ['type', 'devices', 'access', 'commit', 'hugePages'];
   const unknown = Object.keys(buffers).find((option) => !known.includes(option));
   if (unknown !== undefined)
     throw outOfRange('options', `${known.join(', ')}, name, chunkSize and maxBytes`, unknown);

@@ -8,8 +8,8 @@
 import { LimitError, outOfRange, PlacementError, StateError } from '../../errors.ts';
 import { type Address, alignDown, alignUp } from '../../mm/address.ts';
 import type { AllocOptions } from '../alloc-options.ts';
-import type { TypedArrayConstructor } from '../mapped-buffer.ts';
 import type { SvmBuffer } from '../svm-buffer.ts';
+import type { TypedArrayConstructor } from '../view-arguments.ts';
 import { type ArenaSpan, HeapArena, type LargeSpan } from './heap-arena.ts';
 import { type CheckedHeap, checkObject, nextChunk } from './heap-options.ts';
 import { type HeapStatistics, heapStatistics } from './heap-statistics.ts';
@@ -151,13 +151,14 @@ export class Heap {
   /** Sizes, counts and fragmentation as they are now. */
   statistics(): HeapStatistics {
     if (this.closed) this.#refuse();
+    this.#table.settle();
     return heapStatistics(this.#table, this.#reserved, this.#chunks);
   }
 
   /** Gives chunks without an object back to the mirror; until then a heap keeps what it has. Returns their bytes. */
   trim(): number {
     if (this.closed) this.#refuse();
-    this.#table.settle();
+    this.#table.releaseEmpty();
     let bytes = 0;
     this.#pieces.forEach((piece, index) => {
       if (!piece?.spans || !this.#table.removeChunk(piece.spans)) return;

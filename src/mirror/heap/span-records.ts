@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { GRAIN } from './size-classes.ts';
+import type { Address } from '../../mm/address.ts';
+import { GRAIN, SIZES } from './size-classes.ts';
 
 // Words of a record.
 /** Live objects. */
@@ -42,6 +43,9 @@ export const NONE = 254;
 /** An object above the largest class that belongs to an arena. */
 export const ARENA_LARGE = 255;
 
+/** The lists are by class, and one of free spans. */
+export const FREE_LIST: number = SIZES.length;
+
 const FIRST_CAPACITY = 32;
 const SHIFT = 20;
 
@@ -59,6 +63,8 @@ export class SpanRecords {
   base: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** The memory of the span's piece, in words of 8 bytes. */
   memory: (Float64Array | undefined)[] = [undefined];
+  /** Spans with a free object, by class, then free spans: the first of each list. */
+  readonly first: Int32Array = new Int32Array(SIZES.length + 1);
   #last = 0;
   readonly #unused: number[] = [];
 
@@ -91,6 +97,37 @@ export class SpanRecords {
     return this.#last;
   }
 
+  /** Puts a span first in a list: that of a class, or {@link FREE_LIST}. */
+  link(span: number, list: number): void {
+    const { words } = this;
+    const first = this.first[list]!;
+    words[span * RECORD + NEXT] = first;
+    words[span * RECORD + PREVIOUS] = 0;
+    if (first !== 0) words[first * RECORD + PREVIOUS] = span;
+    this.first[list] = span;
+  }
+
+  unlink(span: number, list: number): void {
+    const { words } = this;
+    const before = words[span * RECORD + PREVIOUS]!;
+    const after = words[span * RECORD + NEXT]!;
+    if (after !== 0) words[after * RECORD + PREVIOUS] = before;
+    if (before !== 0) words[before * RECORD + NEXT] = after;
+    else this.first[list] = after;
+    words[span * RECORD + NEXT] = 0;
+    words[span * RECORD + PREVIOUS] = 0;
+  }
+
+  /** The object, by its number in a span of a class, that an address lies in; -1 where there is none alive. */
+  liveSlot(span: number, address: Address): number {
+    const { words, base } = this;
+    const record = span * RECORD;
+    if (words[record + KIND]! >= SIZES.length) return -1;
+    const slot = Math.floor((address - base[span]!) / words[record + SIZE]!);
+    if (slot >= words[record + COUNT]!) return -1;
+    return (words[record + BITMAP + (slot >>> 5)]! & (1 << slot)) === 0 ? slot : -1;
+  }
+
   #widen(): void {
     const capacity = this.base.length * 2;
     const words = new Int32Array(capacity * RECORD);
@@ -99,5 +136,19 @@ export class SpanRecords {
     const base = new Float64Array(capacity);
     base.set(this.base);
     this.base = base;
+  }
+}
+
+/** Zeroes words of 8 bytes, an even number of them. */
+export function clear(memory: Float64Array, from: number, count: number): void {
+  // Of fewer words a loop is faster than `fill`.
+  if (count > 32) memory.fill(0, from, from + count);
+  else {
+    let i = from + count;
+    do {
+      i -= 2;
+      memory[i + 1] = 0;
+      memory[i] = 0;
+    } while (i > from);
   }
 }

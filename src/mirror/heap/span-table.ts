@@ -16,7 +16,9 @@ import {
   BITMAP,
   BITMAP_WORDS,
   COUNT,
+  clear,
   FREE,
+  FREE_LIST,
   HINT,
   INVERSE,
   inverseOf,
@@ -24,7 +26,7 @@ import {
   LARGE,
   NEXT,
   PIECE,
-  PREVIOUS,
+  type PREVIOUS,
   RECORD,
   SIZE,
   SpanRecords,
@@ -32,8 +34,7 @@ import {
   WORD,
 } from './span-records.ts';
 
-/** The lists are by class, and one of free spans. */
-const FREE_LIST = SIZES.length;
+const NO_MEMORY = new Float64Array(0);
 
 /** What is at an address that is an object's. */
 export interface Found {
@@ -45,15 +46,19 @@ export interface Found {
 export class SpanTable extends SpanRecords {
   readonly #name: string;
   readonly #map = new AddressMap();
-  /** Spans with a free object, by class, then free spans: the first of each list. */
-  readonly #first = new Int32Array(SIZES.length + 1);
   /**
-   * The object that was allocated last, until it is freed: one that is freed soon need not be looked for. NaN for none,
-   * which is equal to no address that anybody may give.
+   * The object that was allocated last, while nothing else has been freed; NaN for none, which is equal to no address that
+   * anybody may give. When it is freed it is only put aside, for the next object of its class: that would be given the
+   * same one anyway. Whatever else is done gives it back first.
    */
   #recent = Number.NaN;
   #recentSpan = 0;
   #recentSlot = 0;
+  #recentClass = 0;
+  #recentMemory: Float64Array = NO_MEMORY;
+  #recentWord = 0;
+  /** The class of {@link #recent} where it was freed and put aside; otherwise -1. */
+  #aside = -1;
   readonly #largeSizes = new Map<number, number>();
 
   /** `name` is the heap's, for messages. */
@@ -67,12 +72,18 @@ export class SpanTable extends SpanRecords {
 
   /** A zeroed object of a class; 0 where no span has one and none is free. */
   alloc(cls: number): Address {
+    if (cls === this.#aside) {
+      this.#aside = -1;
+      clear(this.#recentMemory, this.#recentWord, SIZES[cls]! >>> 3);
+      return this.#recent;
+    }
     const used = 0 satisfies typeof USED;
     const hint = 4 satisfies typeof HINT;
     const bitmap = 16 satisfies typeof BITMAP;
-    const span = this.#first[cls]! || this.#format(cls);
+    if (this.#aside >= 0) this.#giveAside();
+    const span = this.first[cls]! || this.#format(cls);
     if (span === 0) return 0;
-    const { words, memory, base } = this;
+    const { words, base } = this;
     const record = span * (144 satisfies typeof RECORD);
     let at = words[record + hint]!;
     let bits = words[record + bitmap + at]!;
@@ -81,15 +92,20 @@ export class SpanTable extends SpanRecords {
     words[record + hint] = at;
     const count = words[record + used]! + 1;
     words[record + used] = count;
-    if (count === words[record + (1 satisfies typeof COUNT)]) this.#unlink(span, cls);
+    if (count === words[record + (1 satisfies typeof COUNT)]) this.unlink(span, cls);
     const size = words[record + (2 satisfies typeof SIZE)]!;
     const slot = (at << 5) + 31 - Math.clz32(bits & -bits);
     const offset = Math.imul(slot, size);
-    clear(memory[span]!, words[record + (7 satisfies typeof WORD)]! + (offset >>> 3), size >>> 3);
+    const memory = this.memory[span]!;
+    const word = words[record + (7 satisfies typeof WORD)]! + (offset >>> 3);
+    clear(memory, word, size >>> 3);
     const address = base[span]! + offset;
     this.#recent = address;
     this.#recentSpan = span;
     this.#recentSlot = slot;
+    this.#recentClass = cls;
+    this.#recentMemory = memory;
+    this.#recentWord = word;
     return address;
   }
 
@@ -98,48 +114,64 @@ export class SpanTable extends SpanRecords {
    * the caller then removes together with its memory; otherwise 0.
    */
   free(address: Address): number {
+    if (address === this.#recent && this.#aside < 0) {
+      this.#aside = this.#recentClass;
+      return 0;
+    }
+    if (typeof address !== 'number' || address === this.#recent) return this.find(address).span;
+    const { words } = this;
+    const span = this.#map.get(address);
+    const record = span * (144 satisfies typeof RECORD);
+    // Spans are aligned to their size.
+    const offset = address & 0xffff;
+    const slot = Math.imul(offset >>> 4, words[record + (3 satisfies typeof INVERSE)]!) >>> 20;
+    const exact = Math.imul(slot, words[record + (2 satisfies typeof SIZE)]!) === offset;
+    // Where the span is of no class it has a count of 0.
+    if (!exact || slot >= words[record + (1 satisfies typeof COUNT)]!) return this.find(address).span;
+    const bits = words[record + (16 satisfies typeof BITMAP) + (slot >>> 5)]!;
+    if (((bits >>> slot) & 1) !== 0) return this.find(address).span;
+    // Now a lower object than the one that was allocated last may be free, and be the one to give out.
+    if (this.#aside >= 0) this.#giveAside();
+    this.#recent = Number.NaN;
+    this.#giveBack(span, slot);
+    return 0;
+  }
+
+  /** A live object of a span of a class is free. */
+  #giveBack(span: number, slot: number): void {
     const used = 0 satisfies typeof USED;
     const hint = 4 satisfies typeof HINT;
-    if (typeof address !== 'number') return this.find(address).span;
     const { words } = this;
-    let span = this.#recentSpan;
-    let slot = this.#recentSlot;
-    let record = span * (144 satisfies typeof RECORD);
-    if (address === this.#recent) this.#recent = Number.NaN;
-    else {
-      span = this.#map.get(address);
-      record = span * (144 satisfies typeof RECORD);
-      // Spans are aligned to their size.
-      const offset = address & 0xffff;
-      slot = Math.imul(offset >>> 4, words[record + (3 satisfies typeof INVERSE)]!) >>> 20;
-      const exact = Math.imul(slot, words[record + (2 satisfies typeof SIZE)]!) === offset;
-      // Where the span is of no class it has a count of 0.
-      if (!exact || slot >= words[record + (1 satisfies typeof COUNT)]!) return this.find(address).span;
-    }
+    const record = span * (144 satisfies typeof RECORD);
     const word = slot >>> 5;
-    const at = record + (16 satisfies typeof BITMAP) + word;
-    const bits = words[at]!;
-    const most = words[record + (1 satisfies typeof COUNT)]!;
-    if (((bits >>> slot) & 1) !== 0) return this.find(address).span;
-    words[at] = bits | (1 << slot);
+    words[record + (16 satisfies typeof BITMAP) + word]! |= 1 << slot;
     if (word < words[record + hint]!) words[record + hint] = word;
     const count = words[record + used]! - 1;
     words[record + used] = count;
-    if (count + 1 === most) this.#link(span, words[record + (8 satisfies typeof KIND)]!);
+    if (count + 1 === words[record + (1 satisfies typeof COUNT)]!) {
+      this.link(span, words[record + (8 satisfies typeof KIND)]!);
+    }
     // The only span of its class stays: one object that comes and goes costs nothing.
     const next = words[record + (5 satisfies typeof NEXT)]!;
     if (count === 0 && (next | words[record + (6 satisfies typeof PREVIOUS)]!) !== 0) this.#release(span);
-    return 0;
+  }
+
+  /** What was put aside is free for all. */
+  #giveAside(): void {
+    this.#aside = -1;
+    this.#recent = Number.NaN;
+    this.#giveBack(this.#recentSpan, this.#recentSlot);
   }
 
   /** The object at an address. Throws as {@link SpanTable.free} does. */
   find(address: Address): Found {
     if (typeof address !== 'number') throw invalidType('address', 'a number: what alloc returned', address);
+    if (this.#aside >= 0) this.#giveAside();
     const span = this.#map.get(address);
     const start = this.base[span]!;
     if (this.kindOf(span) === LARGE && start === address) return { span, size: this.largeSize(span) };
     const size = this.words[span * RECORD + SIZE]!;
-    const slot = this.#liveSlot(span, address);
+    const slot = this.liveSlot(span, address);
     if (slot < 0 || start + slot * size !== address) this.#refuse(address, span);
     return { span, size };
   }
@@ -187,7 +219,7 @@ export class SpanTable extends SpanRecords {
       const start = base + i * SPAN;
       const id = this.add(FREE, start, piece, memory, (i * SPAN) / 8);
       this.#map.set(start, start + SPAN, id);
-      this.#link(id, FREE_LIST);
+      this.link(id, FREE_LIST);
       ids[i] = id;
     }
     return ids;
@@ -197,16 +229,22 @@ export class SpanTable extends SpanRecords {
   removeChunk(ids: Int32Array): boolean {
     if (!ids.every((id) => this.kindOf(id) === FREE)) return false;
     for (const id of ids) {
-      this.#unlink(id, FREE_LIST);
+      this.unlink(id, FREE_LIST);
       this.#forget(id, SPAN);
     }
     return true;
   }
 
-  /** Empty spans that are kept for their class become free. */
+  /** What was put aside is given back. */
   settle(): void {
+    if (this.#aside >= 0) this.#giveAside();
+  }
+
+  /** Empty spans that are kept for their class become free. */
+  releaseEmpty(): void {
+    this.settle();
     for (let cls = 0; cls < SIZES.length; cls++) {
-      for (let span = this.#first[cls]!, next = 0; span !== 0; span = next) {
+      for (let span = this.first[cls]!, next = 0; span !== 0; span = next) {
         next = this.words[span * RECORD + NEXT]!;
         if (this.usedOf(span) === 0) this.#release(span);
       }
@@ -228,9 +266,9 @@ export class SpanTable extends SpanRecords {
 
   /** A span for an arena; 0 where none is free. Its bytes are what they were. */
   takeSpan(): number {
-    const span = this.#first[FREE_LIST]!;
+    const span = this.first[FREE_LIST]!;
     if (span === 0) return 0;
-    this.#unlink(span, FREE_LIST);
+    this.unlink(span, FREE_LIST);
     this.words[span * RECORD + KIND] = ARENA;
     return span;
   }
@@ -238,15 +276,15 @@ export class SpanTable extends SpanRecords {
   /** Takes a span of an arena back. */
   giveSpan(span: number): void {
     this.words[span * RECORD + KIND] = FREE;
-    this.#link(span, FREE_LIST);
+    this.link(span, FREE_LIST);
   }
 
   /** A free span for a class; 0 where none is free. */
   #format(cls: number): number {
-    const span = this.#first[FREE_LIST]!;
+    const span = this.first[FREE_LIST]!;
     if (span === 0) return 0;
     const { words } = this;
-    this.#unlink(span, FREE_LIST);
+    this.unlink(span, FREE_LIST);
     const record = span * RECORD;
     const count = COUNTS[cls]!;
     words[record + USED] = 0;
@@ -259,7 +297,7 @@ export class SpanTable extends SpanRecords {
     words.fill(0, bitmap, bitmap + BITMAP_WORDS);
     words.fill(-1, bitmap, bitmap + (count >>> 5));
     if (count % 32 !== 0) words[bitmap + (count >>> 5)] = (1 << (count % 32)) - 1;
-    this.#link(span, cls);
+    this.link(span, cls);
     return span;
   }
 
@@ -267,46 +305,16 @@ export class SpanTable extends SpanRecords {
   #release(span: number): void {
     const { words } = this;
     const record = span * RECORD;
-    this.#unlink(span, words[record + KIND]!);
+    this.unlink(span, words[record + KIND]!);
     words[record + KIND] = FREE;
     words[record + COUNT] = 0;
-    this.#link(span, FREE_LIST);
+    this.link(span, FREE_LIST);
   }
 
   #forget(id: number, size: number): void {
     const base = this.base[id]!;
     this.#map.set(base, base + size, 0);
     this.remove(id);
-  }
-
-  #link(span: number, list: number): void {
-    const { words } = this;
-    const first = this.#first[list]!;
-    words[span * RECORD + NEXT] = first;
-    words[span * RECORD + PREVIOUS] = 0;
-    if (first !== 0) words[first * RECORD + PREVIOUS] = span;
-    this.#first[list] = span;
-  }
-
-  #unlink(span: number, list: number): void {
-    const { words } = this;
-    const before = words[span * RECORD + PREVIOUS]!;
-    const after = words[span * RECORD + NEXT]!;
-    if (after !== 0) words[after * RECORD + PREVIOUS] = before;
-    if (before !== 0) words[before * RECORD + NEXT] = after;
-    else this.#first[list] = after;
-    words[span * RECORD + NEXT] = 0;
-    words[span * RECORD + PREVIOUS] = 0;
-  }
-
-  /** The object, by its number in a span of a class, that an address lies in; -1 where there is none alive. */
-  #liveSlot(span: number, address: Address): number {
-    const { words, base } = this;
-    const record = span * RECORD;
-    if (words[record + KIND]! >= SIZES.length) return -1;
-    const slot = Math.floor((address - base[span]!) / words[record + SIZE]!);
-    if (slot >= words[record + COUNT]!) return -1;
-    return (words[record + BITMAP + (slot >>> 5)]! & (1 << slot)) === 0 ? slot : -1;
   }
 
   /** Says what is wrong with the address of an object. */
@@ -327,23 +335,9 @@ export class SpanTable extends SpanRecords {
     }
     if (kind === LARGE && address < start + this.largeSize(span)) throw inside(start);
     if (kind > FREE) throw outOfRange('address', `one that ${name} gave out`, address);
-    const slot = this.#liveSlot(span, address);
+    const slot = this.liveSlot(span, address);
     if (slot >= 0) throw inside(start + slot * this.words[span * RECORD + SIZE]!);
     const what = `nothing is allocated at ${hex(address)} in ${name}: it was freed, or never given out`;
     throw new StateError('freed', what);
-  }
-}
-
-/** Zeroes words of 8 bytes, an even number of them. */
-function clear(memory: Float64Array, from: number, count: number): void {
-  // Of fewer words a loop is faster than `fill`.
-  if (count > 32) memory.fill(0, from, from + count);
-  else {
-    let i = from + count;
-    do {
-      i -= 2;
-      memory[i + 1] = 0;
-      memory[i] = 0;
-    } while (i > from);
   }
 }

@@ -32,18 +32,24 @@ export interface AttachedMemory {
   add(entry: TableEntry): AttachedBuffer | Obstacle | undefined;
   /** Ends all access; false where that can't be done yet. */
   remove(buffer: AttachedBuffer): boolean;
+  /** Ends what this thread does with it; its memory stays for other threads until {@link remove}. */
+  keep(buffer: AttachedBuffer): void;
   /** Somebody rang. */
   look(): void;
   /** For a thread that blocks, and hears nothing: looks whether the mappings have lost their thread. */
   survey(): void;
   /** Tells those who use these mappings that they have gone. */
   tell(): void;
+  /** Other threads may use these mappings too. */
+  readonly shared: boolean;
+  /** Others of this process do so now, be they of another thread or of this one. */
+  readonly used: boolean;
   /** There are no mappings any more to see. */
   readonly ended: boolean;
   /** ArrayBuffers over removed buffers are alive, and this member must stay known until they are not. */
   readonly held: boolean;
-  /** Calls back when that may have changed, and no bell says so. */
-  whenCollected(callback: () => void): void;
+  /** Calls back when {@link used} or {@link held} may have changed, and no bell says so. */
+  whenReleased(callback: () => void): void;
   close(): void;
 }
 
@@ -54,7 +60,7 @@ export class OwnMappings implements AttachedMemory {
   readonly #quarantine: Quarantine;
   readonly #threads: ProcessThreads;
   readonly #arenaFd: number;
-  /** Freed, and still mapped since the kernel had no room to take that away; with their ArrayBuffers. */
+  /** Of no use here, and still mapped: for others, or since the kernel has no room to change it. With their ArrayBuffers. */
   readonly #stuck = new Map<AttachedBuffer, ArrayBuffer | undefined>();
   #releasing = false;
 
@@ -99,7 +105,7 @@ export class OwnMappings implements AttachedMemory {
     const range: Range = { start: address, end: address + length };
     // The mark goes before the other threads' are looked at: see SeenMappings.
     members.setMark(own, slot, 0);
-    const view = this.#stuck.get(buffer) ?? buffer.retire();
+    const view = this.#stuck.get(buffer) ?? buffer.retire()[0];
     const held = this.#threads.holds(slot);
     const remains = this.#memory.retire(address, length, 0, view !== undefined || held);
     if (remains.shared) {
@@ -121,6 +127,10 @@ export class OwnMappings implements AttachedMemory {
     return true;
   }
 
+  keep(buffer: AttachedBuffer): void {
+    this.#stuck.set(buffer, buffer.retire()[0]);
+  }
+
   #releaseSoon(): void {
     if (this.#releasing) return;
     this.#releasing = true;
@@ -140,6 +150,14 @@ export class OwnMappings implements AttachedMemory {
     this.#threads.ring();
   }
 
+  get shared(): boolean {
+    return true;
+  }
+
+  get used(): boolean {
+    return this.#threads.any;
+  }
+
   get ended(): boolean {
     return false;
   }
@@ -148,7 +166,9 @@ export class OwnMappings implements AttachedMemory {
     return this.#threads.waiting;
   }
 
-  whenCollected(): void {}
+  whenReleased(callback: () => void): void {
+    this.#threads.whenGone(callback);
+  }
 
   close(): void {
     this.#threads.close();
@@ -213,11 +233,13 @@ export class SeenMappings implements AttachedMemory {
   }
 
   remove(buffer: AttachedBuffer): boolean {
-    const view = buffer.retire();
+    const [view] = buffer.retire();
     // The mark stays, and with it the zero pages.
     if (view && wasTransferred(view)) this.#transferred.push(view);
     return true;
   }
+
+  keep(): void {}
 
   look(): void {}
 
@@ -245,7 +267,18 @@ export class SeenMappings implements AttachedMemory {
     else this.#timer = setTimeout(() => this.#leaderEnded(), LOOK_AGAIN).unref();
   }
 
-  tell(): void {}
+  /** The one that maps may be waiting for no more than this. */
+  tell(): void {
+    if (this.#leader !== 0) this.#own.peers.ring(this.#leader);
+  }
+
+  get shared(): boolean {
+    return false;
+  }
+
+  get used(): boolean {
+    return false;
+  }
 
   /** The thread that mapped has given its mappings up. */
   get ended(): boolean {
@@ -258,7 +291,7 @@ export class SeenMappings implements AttachedMemory {
     return this.#views > 0;
   }
 
-  whenCollected(callback: () => void): void {
+  whenReleased(callback: () => void): void {
     this.#collected = callback;
   }
 

@@ -7,21 +7,22 @@
 import { AttachError, invalidType, type Obstacle, outOfRange } from '../../errors.ts';
 import { pageSize, residentPages } from '../../linux/mmap.ts';
 import { type Address, alignDown } from '../../mm/address.ts';
-import { LiveBuffers } from '../live-buffers.ts';
 import { MirrorSync } from '../sync/side.ts';
 import { checkWait, type TimeoutOptions, type WaitOptions } from '../sync/wait-options.ts';
 import { type WaitResult, Waits } from '../sync/waits.ts';
 import type { AttachedBuffer } from './attached-buffer.ts';
+import { AttachedBuffers } from './attached-buffers.ts';
 import type { AttachedMemory } from './attached-memory.ts';
+import { goOut, tryEnter } from './attaching.ts';
 import { watchLife } from './bell.ts';
-import { changes, cutName as cut, generationOf, readEntry, slotsUsed } from './buffer-table.ts';
-import { HEADER, HEADER_F64, JOINED, SHARE_STATE } from './control-layout.ts';
+import { cutName as cut } from './buffer-table.ts';
+import { HEADER, JOINED, SHARE_STATE } from './control-layout.ts';
 import { Expected } from './expected.ts';
 import type { Ended, Membership } from './membership.ts';
 import { conflictMessage, unreachable } from './obstacles.ts';
 
-/** A range that could not be taken away for lack of room is tried again after so many milliseconds. */
-const TRY_AGAIN = 100;
+/** Where another thread attaches just now, this one looks again after so many milliseconds. */
+const LOOK_AGAIN = 2;
 /** A thread that blocks looks after so many milliseconds whether the owner lives. */
 const SURVEY = 100;
 /** The owner's slot. */
@@ -48,19 +49,18 @@ export class AttachedMirror {
   readonly sync: MirrorSync;
   readonly #own: Membership;
   readonly #memory: AttachedMemory;
-  readonly #bySlot = new Map<number, AttachedBuffer | (Obstacle & { readonly generation: number })>();
-  readonly #byName = new Map<string, AttachedBuffer>();
-  readonly #live: LiveBuffers<AttachedBuffer>;
+  readonly #buffers: AttachedBuffers;
   readonly #expected: Expected;
-  readonly #exit = (): void => this.#giveUp('closed');
-  #removing: AttachedBuffer[] = [];
+  readonly #exit = (): void => this.#giveUp();
   #unwatch = (): void => {};
   #joined = false;
-  #head: number | undefined;
-  #incomplete = false;
-  #retry: NodeJS.Timeout | undefined;
   #surveyAt = 0;
-  #left = false;
+  /** Nobody uses this side any more. */
+  #closed = false;
+  /** Closed, but what is mapped serves other threads of this process. */
+  #serving = false;
+  /** What was mapped has been given up. */
+  #gone = false;
 
   /** @internal Maps everything there is; throws AttachError with nothing left behind. Use {@link attachMirror}. */
   constructor(own: Membership, memory: AttachedMemory, inThread: boolean) {
@@ -69,11 +69,16 @@ export class AttachedMirror {
     this.#expected = new Expected(own.bell);
     this.name = own.mirror;
     this.pid = own.members.get(OWNER, 'PROCESS');
-    this.#live = new LiveBuffers(own.control.f64[HEADER_F64.ARENA_SIZE]!);
-    this.#catchUp();
-    const obstacles = this.#obstacles();
+    this.#buffers = new AttachedBuffers(own, memory, {
+      over: () => this.#over(),
+      found: (buffer) => this.#expected.found(buffer),
+      unreachable: (obstacle) =>
+        this.#expected.failed(unreachable(this.name, process.pid, obstacle), obstacle.name),
+    });
+    this.#buffers.catchUp();
+    const obstacles = this.#buffers.obstacles();
     if (obstacles.length > 0) {
-      for (const buffer of this.#live.sorted()) memory.remove(buffer);
+      for (const buffer of this.#buffers.sorted()) memory.remove(buffer);
       throw new AttachError('conflict', conflictMessage(this.name, process.pid, obstacles), obstacles);
     }
     this.#joined = true;
@@ -90,7 +95,7 @@ export class AttachedMirror {
     );
     this.ended = new Promise((resolve) => own.onEnd(resolve));
     this.#unwatch = watchLife(own.members, OWNER, () => this.#ownerGone());
-    memory.whenCollected(() => this.#leave());
+    memory.whenReleased(() => this.#released());
     if (inThread) process.once('exit', this.#exit);
     this.#endIfClosed();
   }
@@ -102,8 +107,8 @@ export class AttachedMirror {
 
   /** The live buffers, by address. */
   buffers(): AttachedBuffer[] {
-    this.#catchUp();
-    return this.#live.sorted();
+    this.#buffers.catchUp();
+    return this.#closed ? [] : this.#buffers.sorted();
   }
 
   /**
@@ -114,11 +119,12 @@ export class AttachedMirror {
     if (typeof nameOrAddress === 'number') return this.query(nameOrAddress)?.buffer;
     if (typeof nameOrAddress !== 'string')
       throw invalidType('nameOrAddress', 'a name or an address', nameOrAddress);
-    this.#catchUp();
+    this.#buffers.catchUp();
+    if (this.#closed) return undefined;
     const name = cut(nameOrAddress);
-    const found = this.#byName.get(name);
+    const found = this.#buffers.named(name);
     if (found) return found;
-    const obstacle = this.#obstacles().find((each) => each.name === name);
+    const obstacle = this.#buffers.obstacles().find((each) => each.name === name);
     if (obstacle) throw unreachable(this.name, process.pid, obstacle);
     return undefined;
   }
@@ -145,8 +151,8 @@ export class AttachedMirror {
 
   /** Buffers that can't be reached here, since something of this process lies in their place. */
   unreachable(): readonly Obstacle[] {
-    this.#catchUp();
-    return this.#obstacles();
+    this.#buffers.catchUp();
+    return this.#closed ? [] : this.#buffers.obstacles();
   }
 
   /**
@@ -181,11 +187,19 @@ export class AttachedMirror {
   }
 
   /**
-   * Unmaps all buffers here; views are as after a free. The owner and other processes go on. Where this was the first of
-   * its process to attach, the others of that process (threads, and this thread's second) end with it. Safe to call twice.
+   * Gives all buffers up here; views are as after a free. The owner and other processes go on, and so do other threads of
+   * this process and whatever else of this thread has attached: what is mapped for them stays until the last has closed,
+   * or until this thread ends. Safe to call twice.
    */
   async close(): Promise<void> {
-    this.#giveUp('closed');
+    if (this.#closed) return;
+    this.#end();
+    if (this.#memory.shared) {
+      this.#buffers.keep();
+      this.#serving = true;
+      this.#own.members.set(this.#own.slot, 'JOINED', JOINED.SERVING);
+      this.#finish();
+    } else this.#giveUp();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -193,24 +207,20 @@ export class AttachedMirror {
   }
 
   #at(address: Address): AttachedBuffer | undefined {
-    this.#catchUp();
-    if (this.#left) throw this.#own.error('closed');
-    return this.#live.at(address);
-  }
-
-  #obstacles(): (Obstacle & { readonly generation: number })[] {
-    return [...this.#bySlot.values()].filter((entry) => 'blockers' in entry);
+    this.#buffers.catchUp();
+    if (this.#closed) throw this.#own.error('closed');
+    return this.#buffers.at(address);
   }
 
   #rung(): void {
     this.#memory.look();
-    this.#catchUp();
-    this.#leave();
+    this.#buffers.catchUp();
+    this.#released();
   }
 
   /** For a thread that blocks. A life line says nothing there, so the owner itself is looked at, now and then. */
   #survey(): void {
-    this.#catchUp();
+    this.#buffers.catchUp();
     const now = performance.now();
     if (this.#own.ended || now < this.#surveyAt) return;
     this.#surveyAt = now + SURVEY;
@@ -219,117 +229,81 @@ export class AttachedMirror {
     if (!this.#own.ended && !this.#own.members.alive(OWNER)) this.#ownerGone();
   }
 
-  /** Does what the table of buffers says: first all that has gone, then what is new. */
-  #catchUp(): void {
-    const { control, members, slot: own } = this.#own;
-    if (this.#own.ended) return;
-    for (;;) {
-      const head = changes(control);
-      // A mirror that closes says so first, then frees its buffers.
-      this.#endIfClosed();
-      if (this.#own.ended) return;
-      if (head !== this.#head || this.#incomplete || this.#removing.length > 0) this.#apply(head);
-      // The owner rings those that are asleep. It may have rung already for what was found without the bell.
-      if (members.get(own, 'ASLEEP') === 1) break;
-      members.set(own, 'ASLEEP', 1);
-      if (changes(control) === head) break;
-    }
-  }
-
-  #apply(head: number): void {
-    const { control, members, slot: own } = this.#own;
-    this.#incomplete = false;
-    const slots = slotsUsed(control);
-    for (const [slot, entry] of this.#bySlot)
-      if (generationOf(control, slot) !== entry.generation) this.#remove(slot);
-    this.#removing = this.#removing.filter((buffer) => !this.#memory.remove(buffer));
-    for (let slot = 0; slot < slots; slot++) if (!this.#bySlot.has(slot)) this.#add(slot);
-    this.#head = head;
-    if (this.#removing.length === 0) members.set(own, 'APPLIED', head);
-    else this.#retry ??= setTimeout(() => this.#again(), TRY_AGAIN).unref();
+  /** Buffers come and go no more. */
+  #over(): boolean {
+    if (!this.#own.ended || this.#serving) this.#endIfClosed();
+    return this.#own.ended !== undefined && !this.#serving;
   }
 
   /** Once it has joined: before, whoever attaches cleans up. */
   #endIfClosed(): void {
     const closed = Atomics.load(this.#own.control.i32, HEADER.STATE) === SHARE_STATE.CLOSED;
-    if (this.#joined && (closed || this.#memory.ended)) this.#giveUp('closed');
-  }
-
-  #again(): void {
-    this.#retry = undefined;
-    this.#catchUp();
-  }
-
-  #add(slot: number): void {
-    const entry = readEntry(this.#own.control, slot);
-    if (!entry) return;
-    const added = this.#memory.add(entry);
-    if (added === undefined) {
-      this.#incomplete = true;
-      return;
-    }
-    if ('blockers' in added) {
-      this.#bySlot.set(slot, { ...added, generation: entry.generation });
-      this.#expected.failed(unreachable(this.name, process.pid, added), added.name);
-      return;
-    }
-    this.#bySlot.set(slot, added);
-    this.#byName.set(added.name, added);
-    this.#live.add(added);
-    this.#expected.found(added);
-  }
-
-  #remove(slot: number): void {
-    const entry = this.#bySlot.get(slot)!;
-    this.#bySlot.delete(slot);
-    if ('blockers' in entry) {
-      this.#own.members.setMark(this.#own.slot, slot, 0);
-      return;
-    }
-    this.#live.remove(entry);
-    if (this.#byName.get(entry.name) === entry) {
-      this.#byName.delete(entry.name);
-      for (const other of this.#live.sorted())
-        if (other.name === entry.name) this.#byName.set(other.name, other);
-    }
-    this.#removing.push(entry);
+    if (this.#joined && (closed || this.#memory.ended)) this.#giveUp();
   }
 
   #ownerGone(): void {
-    this.#catchUp();
+    this.#buffers.catchUp();
     if (this.#own.ended) return;
     this.#expected.failed(this.#own.error('lost'));
     this.#own.end('lost');
   }
 
+  /** For those who use this side. */
+  #end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#expected.failed(this.#own.error('closed'));
+    this.#own.end('closed');
+  }
+
+  /** Of those who used something of this side some have gone. */
+  #released(): void {
+    if (this.#serving) this.#finish();
+    else this.#leave();
+  }
+
+  /** Gives up what is mapped for other threads, unless one uses it or is attaching just now, which might. */
+  #finish(): void {
+    const { control } = this.#own;
+    if (!this.#serving || this.#memory.used) return;
+    if (!tryEnter(control)) {
+      setTimeout(() => this.#finish(), LOOK_AGAIN).unref();
+      return;
+    }
+    const used = this.#memory.used;
+    if (!used) this.#takeAway();
+    goOut(control);
+    if (!used) this.#gaveUp();
+  }
+
+  /** Ends this side, for other threads of the process too. */
+  #giveUp(): void {
+    if (this.#gone) return;
+    this.#end();
+    this.#takeAway();
+    this.#gaveUp();
+  }
+
   /** Gives all buffers up, for good. */
-  #giveUp(reason: Ended): void {
-    if (this.#left) return;
-    this.#left = true;
+  #takeAway(): void {
+    this.#gone = true;
+    this.#serving = false;
     process.removeListener('exit', this.#exit);
-    clearTimeout(this.#retry);
     this.#unwatch();
-    this.#expected.failed(this.#own.error(reason));
-    this.#own.end(reason);
-    const { members, slot: own } = this.#own;
-    const live = this.#live.sorted();
-    for (const buffer of live) this.#live.remove(buffer);
-    const buffers = [...this.#removing, ...live];
-    this.#bySlot.clear();
-    this.#byName.clear();
     // What the kernel has no room to take away stays mapped: it shows what is there for ever, and the owner waits.
-    const stuck = buffers.filter((buffer) => !this.#memory.remove(buffer));
-    if (stuck.length > 0) return;
-    members.set(own, 'JOINED', JOINED.LEAVING);
+    if (this.#buffers.giveUp()) this.#own.members.set(this.#own.slot, 'JOINED', JOINED.LEAVING);
+  }
+
+  #gaveUp(): void {
+    if (this.#own.members.get(this.#own.slot, 'JOINED') !== JOINED.LEAVING) return;
     this.#memory.tell();
     this.#leave();
   }
 
   /** Forgets the share, once no thread beside this one, and no ArrayBuffer of this one, needs it. */
   #leave(): void {
-    const { members, slot: own } = this.#own;
-    if (!this.#left || this.#own.left || members.get(own, 'JOINED') !== JOINED.LEAVING || this.#memory.held)
-      return;
+    if (!this.#gone || this.#own.left || this.#memory.held) return;
+    if (this.#own.members.get(this.#own.slot, 'JOINED') !== JOINED.LEAVING) return;
     this.#memory.close();
     this.#own.leave();
   }

@@ -74,10 +74,11 @@ export const MEMBER = {
   UNREACHABLE: 9,
 } as const;
 /**
- * `NO`: it is still mapping what there is. `LEAVING`: it has given up all buffers, and stays known only until the last
- * ArrayBuffer over one of them has been collected.
+ * `NO`: it is still mapping what there is. `SERVING`: it has closed, and maps for other threads of its process only.
+ * `LEAVING`: it has given up all buffers, and stays known only until the last ArrayBuffer over one of them has been
+ * collected.
  */
-export const JOINED = { NO: 0, YES: 1, LEAVING: 2 } as const;
+export const JOINED = { NO: 0, YES: 1, LEAVING: 2, SERVING: 3 } as const;
 
 /** Float64 indexes within a member. */
 export const MEMBER_F64 = {

@@ -6,7 +6,7 @@
  * @module
  */
 import { readlinkSync } from 'node:fs';
-import { readMaps } from '../../linux/process.ts';
+import { readMaps } from '../../linux/process-maps.ts';
 import { GiB, MiB, type Range } from '../../mm/address.ts';
 import { parseMaps } from '../../mm/parse-maps.ts';
 

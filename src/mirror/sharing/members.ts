@@ -140,6 +140,22 @@ export class Members {
     return isAlive(process, this.number(slot, 'PROCESS_START'));
   }
 
+  /**
+   * The member uses the mappings of `leader`. Both are of one process: a slot that a leader has left may be another
+   * process's now, while a thread of the former one has not noticed yet.
+   */
+  follows(slot: number, leader: number): boolean {
+    return this.get(slot, 'LEADER') === leader + 1 && this.sameProcess(slot, leader);
+  }
+
+  /** Both are threads of one process, and of no former one of its number. */
+  sameProcess(slot: number, other: number): boolean {
+    return (
+      this.get(slot, 'PROCESS') === this.get(other, 'PROCESS') &&
+      this.number(slot, 'PROCESS_START') === this.number(other, 'PROCESS_START')
+    );
+  }
+
   /** The number that names the member in locks: not 0, below 2^28. */
   name(slot: number): number {
     return (slot + 1) | (((this.get(slot, 'GENERATION') << SLOT_BITS) >>> 0) & NAME_BITS);

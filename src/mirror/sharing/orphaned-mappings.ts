@@ -13,9 +13,9 @@ import type { Membership } from './membership.ts';
 
 /** A thread of this process (and of no former one of its number) that maps for it, or has. */
 export function mapsHere({ members, slot: own }: Membership, slot: number): boolean {
-  if (slot === own || members.get(slot, 'PROCESS') !== process.pid) return false;
-  if (members.number(slot, 'PROCESS_START') !== members.number(own, 'PROCESS_START')) return false;
-  return members.get(slot, 'LEADER') === 0 && members.get(slot, 'JOINED') === JOINED.YES;
+  if (slot === own || !members.sameProcess(slot, own) || members.get(slot, 'LEADER') !== 0) return false;
+  const joined = members.get(slot, 'JOINED');
+  return joined === JOINED.YES || joined === JOINED.SERVING;
 }
 
 /**
@@ -43,7 +43,7 @@ export function clearUpAfter(own: Membership, leader: number): void {
 function viewed({ members }: Membership, leader: number, slot: number): boolean {
   for (const other of members.present())
     if (
-      members.get(other, 'LEADER') === leader + 1 &&
+      members.follows(other, leader) &&
       (members.mark(other, slot) & MARK.VIEWED) !== 0 &&
       members.alive(other)
     )

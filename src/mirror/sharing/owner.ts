@@ -11,7 +11,7 @@ import type { Arena } from '../../engine/arena.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
 import { SystemError } from '../../errors.ts';
 import { close } from '../../linux/memfd.ts';
-import { readMaps } from '../../linux/process.ts';
+import { readMaps } from '../../linux/process-maps.ts';
 import { isAlive } from '../../linux/task.ts';
 import type { Address } from '../../mm/address.ts';
 import { parseMaps } from '../../mm/parse-maps.ts';
@@ -155,7 +155,7 @@ export class Sharing {
       if (slot === this.#own.slot) continue;
       const joined = members.get(slot, 'JOINED');
       if (joined === JOINED.LEAVING) continue;
-      if (joined === JOINED.YES && ((members.get(slot, 'APPLIED') - version) | 0) >= 0) continue;
+      if (joined !== JOINED.NO && ((members.get(slot, 'APPLIED') - version) | 0) >= 0) continue;
       const now = performance.now();
       if (now - (this.#looked.get(slot) ?? 0) < LOOK_AGAIN) return false;
       this.#looked.set(slot, now);
@@ -252,7 +252,7 @@ export class Sharing {
     this.#threads.look();
     for (const slot of members.present()) {
       if (slot === this.#own.slot || members.get(slot, 'JOINED') === JOINED.NO) continue;
-      if (members.get(slot, 'LEADER') === this.#own.slot + 1) continue;
+      if (members.follows(slot, this.#own.slot)) continue;
       const name = members.name(slot);
       const known = this.#watched.get(slot);
       if (known?.name === name) continue;

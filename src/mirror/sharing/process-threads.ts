@@ -7,7 +7,7 @@
  */
 import { munmap } from '../../linux/mmap.ts';
 import { watchLife } from './bell.ts';
-import { MARK, SHARE_BYTES } from './control-layout.ts';
+import { JOINED, MARK, SHARE_BYTES } from './control-layout.ts';
 import type { Membership } from './membership.ts';
 
 /** The life line ends a little before the thread does: look again after so many milliseconds. */
@@ -18,6 +18,7 @@ export class ProcessThreads {
   readonly #watched = new Map<number, { readonly name: number; readonly stop: () => void }>();
   readonly #waiting = new Map<number, () => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  #whenGone = (): void => {};
 
   constructor(own: Membership) {
     this.#own = own;
@@ -26,7 +27,20 @@ export class ProcessThreads {
   /** The members that use this one's mappings. */
   *#followers(): Generator<number> {
     const { members, slot: own } = this.#own;
-    for (const slot of members.present()) if (members.get(slot, 'LEADER') === own + 1) yield slot;
+    for (const slot of members.present()) if (members.follows(slot, own)) yield slot;
+  }
+
+  /** True while another that uses these mappings has not given them up. */
+  get any(): boolean {
+    const { members } = this.#own;
+    for (const slot of this.#followers())
+      if (members.get(slot, 'JOINED') !== JOINED.LEAVING && members.alive(slot)) return true;
+    return false;
+  }
+
+  /** Calls back whenever one of the others has gone. */
+  whenGone(callback: () => void): void {
+    this.#whenGone = callback;
   }
 
   /** True while a thread has an ArrayBuffer over the buffer. */
@@ -81,6 +95,7 @@ export class ProcessThreads {
     }
     this.clearAway(slot, name);
     this.look();
+    this.#whenGone();
   }
 
   /** A thread of this process has ended: its slot goes, and its mapping of the control memory, which is nobody's now. */

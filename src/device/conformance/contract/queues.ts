@@ -1,0 +1,122 @@
+/**
+ * Queues: commands run in their order, each tells what became of it, several queues are in each other's way no more than
+ * they say.
+ *
+ * @module
+ */
+import assert from 'node:assert/strict';
+import type { ContractCase } from '../case.ts';
+import { u32, until } from '../sides.ts';
+
+export const order: ContractCase = {
+  name: 'runs the commands of a queue one after another, in their order, more of them than fit into a ring',
+  async run(side, sides) {
+    const count = 1000;
+    await sides.with([4 * count + 4], async (log) => {
+      for (let i = 0; i < count; i++) side.launch('append', 1, [log, i]);
+      await side.device.queue.finish();
+      const words = u32(log);
+      assert.equal(words[0], count);
+      for (let i = 0; i < count; i++) assert.equal(words[1 + i], i);
+    });
+  },
+};
+
+export const kinds: ContractCase = {
+  name: 'keeps launches, copies and fills of a queue in order',
+  async run(side, sides) {
+    await sides.with([64, 64], async (a, b) => {
+      const { queue } = side.device;
+      for (let i = 0; i < 50; i++) {
+        side.launch('storeWord', 1, [a, 1000 + i]);
+        queue.copy(b.address, a.address, 4);
+        side.launch('storeWord', 1, [a.address + 4, 2000 + i]);
+        queue.copy(b.address + 4, a.address + 4, 4);
+        queue.fill(a, 0);
+      }
+      queue.barrier();
+      await queue.marker().done;
+      assert.deepEqual([...u32(b).subarray(0, 2)], [1049, 2049]);
+      assert.ok(a.bytes.every((byte) => byte === 0));
+    });
+  },
+};
+
+export const status: ContractCase = {
+  name: 'tells status, progress and times of a command',
+  async run(side, sides) {
+    await sides.with([64, 64], async (flag, answer) => {
+      const first = side.launch('awaitWord', 1, [flag, 5, answer]);
+      const second = side.launch('increment', 1, [answer.address + 8]);
+      assert.equal(first.type, 'launch');
+      assert.notEqual(second.status, 'complete');
+      assert.notEqual(second.progress, 1);
+      u32(flag)[0] = 5;
+      await second.done;
+      assert.equal(first.status, 'complete', 'what comes before has ended');
+      for (const command of [first, second]) {
+        assert.equal(command.status, 'complete');
+        assert.equal(command.progress, 1);
+        const { queued, started, finished } = command.times;
+        assert.ok(started !== undefined && finished !== undefined);
+        assert.ok(queued <= started && started <= finished, JSON.stringify(command.times));
+        command.wait();
+      }
+      assert.ok(first.times.finished! <= second.times.started!, 'one after the other');
+      assert.equal(u32(answer)[0], 6);
+    });
+  },
+};
+
+export const blocking: ContractCase = {
+  name: 'waits without the event loop, and gives up after a timeout while the command goes on',
+  async run(side, sides) {
+    await sides.with([64, 64], async (flag, answer) => {
+      const command = side.launch('awaitWord', 1, [flag, 1, answer]);
+      assert.throws(() => command.wait(5), { code: 'ERR_MIRROR_TIMEOUT' });
+      u32(flag)[0] = 1;
+      command.wait();
+      assert.equal(u32(answer)[0], 2);
+    });
+  },
+};
+
+export const several: ContractCase = {
+  name: 'has further queues, each with an order of its own',
+  async run(side, sides) {
+    const { device } = side;
+    const queues = [device.queue, device.createQueue(), device.createQueue()];
+    await sides.with([1024, 1024, 1024], async (...logs) => {
+      const append = side.kernel('append');
+      for (let i = 0; i < 200; i++)
+        queues[i % 3]!.launch(append, { items: 1, args: [logs[i % 3]!, i] as never });
+      for (const queue of queues) await queue.finish();
+      for (let q = 0; q < 3; q++) {
+        const words = [...u32(logs[q]!)].slice(1, 1 + u32(logs[q]!)[0]!);
+        assert.deepEqual(
+          words,
+          Array.from({ length: 200 }, (_, i) => i).filter((i) => i % 3 === q),
+        );
+      }
+    });
+  },
+};
+
+export const drains: ContractCase = {
+  name: 'frees a buffer only once the commands before have ended',
+  async run(side, sides) {
+    const { mirror } = sides;
+    await sides.with([64, 64], async (flag, answer) => {
+      const buffer = mirror.alloc(mirror.pageSize);
+      const { address } = buffer;
+      u32(buffer)[0] = 4711;
+      side.launch('awaitWord', 1, [flag, 1, answer]);
+      const load = side.launch('loadWord', 1, [address, answer.address + 4]);
+      buffer.free();
+      u32(flag)[0] = 1;
+      await load.done;
+      assert.equal(u32(answer)[1], 4711);
+      await until(() => mirror.memoryAt(address) === undefined, 'the end of a freed buffer');
+    });
+  },
+};

@@ -1,0 +1,81 @@
+/**
+ * `mirrorspace/device/conformance`: the suite that every device must pass, as tests of `node:test`. Call
+ * {@link testConformance} in a test file with a way to open a mirror that has the device in it. The suite needs a program
+ * with its kernels ({@link KERNELS}) on each device: {@link conformancePrograms} has it as WebAssembly and as a module of
+ * the process device; {@link kernelsOver} makes the same functions over whatever a JavaScript device sees of memory.
+ *
+ * @module mirrorspace/device/conformance
+ */
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { distFolder } from '../../engine/device-process.ts';
+import { CONTRACT_CASES, SVM_CASES } from './cases.ts';
+import { Sides } from './sides.ts';
+import type { ConformanceTarget } from './target.ts';
+
+export { BATCH, KERNELS, type KernelName, PROGRESS } from './kernel-list.ts';
+export { type KernelViews, type KernelViewType, kernelsOver, type PortableKernel } from './kernels.ts';
+export type {
+  ConformanceAlloc,
+  ConformanceBuffer,
+  ConformanceMirror,
+  ConformanceTarget,
+  Need,
+  ProgramSource,
+} from './target.ts';
+
+/** The suite's kernels, built: what `load` of the devices of this package takes. */
+export const conformancePrograms: {
+  /** 32-bit, over one shared memory; its static data, of which it has none, would be at 1 MiB. */
+  readonly webAssembly: URL;
+  /** A module for `processDevice`. */
+  readonly process: URL;
+} = {
+  get webAssembly() {
+    return pathToFileURL(join(distFolder(), 'device/conformance/kernels.wasm'));
+  },
+  get process() {
+    return pathToFileURL(join(distFolder(), 'device/process/conformance-kernels.js'));
+  },
+};
+
+/**
+ * Declares the tests of the suite for one set of devices: those of the interface for each device, those of shared memory
+ * between the host and all of them. Cases that a device has not the capability for are skipped, with the reason.
+ */
+export function testConformance(target: ConformanceTarget): void {
+  describe(`conformance of ${target.name}`, () => {
+    let sides: Sides;
+    before(async () => {
+      sides = await Sides.open(target);
+    });
+    after(() => sides?.mirror.close());
+
+    describe('shared memory', () => {
+      for (const { name, skip, run } of SVM_CASES)
+        test(name, async (t) => {
+          const reason = skip?.(sides);
+          if (reason !== undefined) return t.skip(reason);
+          await run(sides, t);
+        });
+    });
+
+    describe('each device', () => {
+      for (const { name, alone, needs, skip, run } of CONTRACT_CASES)
+        test(name, async (t) => {
+          for (const { name: device } of sides.devices) {
+            const on = alone ? await Sides.open(target) : sides;
+            try {
+              const side = on.devices.find((each) => each.name === device)!;
+              const reason = (needs && side.without[needs]) ?? skip?.(side);
+              if (reason === undefined) await run(side, on, target);
+              else await t.test(device, (sub) => sub.skip(reason));
+            } finally {
+              if (alone) await on.mirror.close();
+            }
+          }
+        });
+    });
+  });
+}

@@ -1,0 +1,69 @@
+/**
+ * svm_enqueue_api: fills with every element size, copies between buffers on each device's queue, the type that a command
+ * says it is of.
+ *
+ * @module
+ */
+import assert from 'node:assert/strict';
+import type { SvmCase } from '../case.ts';
+
+/** The sizes of OpenCL's scalars and vectors, and others between them. */
+const ELEMENT_SIZES = [
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24],
+  ...[28, 32, 40, 48, 56, 64, 72, 80, 96, 100, 120, 128],
+];
+
+export const enqueueFill: SvmCase = {
+  name: `svm_enqueue_api: fill with ${ELEMENT_SIZES.length} element sizes`,
+  async run(sides) {
+    await sides.with([128 * 64], async (buffer) => {
+      for (const { device, name } of sides.devices)
+        for (const size of ELEMENT_SIZES)
+          for (const count of [1, 3, 61]) {
+            buffer.bytes.fill(0xee);
+            const pattern = Uint8Array.from({ length: size }, (_, i) => (31 * i + size) & 255);
+            const command = device.queue.fill(buffer.address + 16, pattern, size * count);
+            assert.equal(command.type, 'fill');
+            await command.done;
+            const end = 16 + size * count;
+            const wrong = buffer.bytes.findIndex((byte, i) =>
+              i < 16 || i >= end ? byte !== 0xee : byte !== pattern[(i - 16) % size],
+            );
+            assert.equal(wrong, -1, `${count} elements of ${size} bytes on ${name}`);
+          }
+    });
+  },
+};
+
+export const enqueueCopy: SvmCase = {
+  name: 'svm_enqueue_api: copies from and to buffers on every queue, and the types that commands say they are of',
+  async run(sides) {
+    const size = 3 * 4096 + 5;
+    await sides.with([size, size], async (source, target) => {
+      for (const { device, name } of sides.devices) {
+        const { queue } = device;
+        for (const [from, to, length] of [
+          [0, 0, size],
+          [1, 0, 4096],
+          [0, 3, 4097],
+          [4095, 4097, 1],
+        ] as const) {
+          source.bytes.forEach((_, i, all) => {
+            all[i] = (i * 7 + from) & 255;
+          });
+          target.bytes.fill(0);
+          const command = queue.copy(target.address + to, source.address + from, length);
+          assert.equal(command.type, 'copy');
+          await command.done;
+          const wrong = target.bytes.findIndex(
+            (byte, i) => byte !== (i >= to && i < to + length ? source.bytes[i - to + from] : 0),
+          );
+          assert.equal(wrong, -1, `${length} bytes from ${from} to ${to} on ${name}`);
+        }
+        const types = [queue.barrier(), queue.marker()].map(({ type }) => type);
+        assert.deepEqual(types, ['barrier', 'marker']);
+        await queue.finish();
+      }
+    });
+  },
+};

@@ -1,0 +1,63 @@
+/**
+ * What the conformance suite is given: how to open a mirror with the devices under test, where their program with the
+ * suite's kernels is, and how to bring a device down. A mirror and its buffers are described by what the suite asks of
+ * them, since devices know nothing of mirrors. Types only.
+ *
+ * @module
+ */
+import type { Device } from '../device.ts';
+
+/** What a device's `load` takes. */
+export type ProgramSource = URL | Uint8Array | ArrayBuffer;
+
+/** A buffer of the mirror. */
+export interface ConformanceBuffer {
+  readonly name: string;
+  readonly address: number;
+  readonly size: number;
+  readonly freed: boolean;
+  readonly bytes: Uint8Array;
+  free(): void;
+}
+
+/** The options of `alloc` that the suite uses. */
+export interface ConformanceAlloc {
+  readonly name?: string;
+  readonly align?: number;
+  readonly place?: { readonly at: number } | { readonly within: readonly [number, number] };
+  readonly topdown?: boolean;
+  readonly devices?: readonly string[];
+  readonly access?: Readonly<Record<string, 'read' | 'write' | 'none'>>;
+  readonly guard?: number;
+  readonly commit?: boolean;
+  readonly hugePages?: boolean;
+}
+
+/** A mirror, as `openMirror` of `mirrorspace` gives it. */
+export interface ConformanceMirror {
+  readonly devices: Readonly<Record<string, Device>>;
+  readonly pageSize: number;
+  alloc(size: number, options?: ConformanceAlloc): ConformanceBuffer;
+  memoryAt(address: number): ConformanceBuffer | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * What a device need not have. `isolation`: kernels can be stopped, and what goes wrong in one harms nobody else, since
+ * the device is another process. `chunks`: launches take `chunk`.
+ */
+export type Need = 'isolation' | 'chunks';
+
+/** What is tested. */
+export interface ConformanceTarget {
+  /** Names the tests: `host and wasm`. */
+  readonly name: string;
+  /** Opens a mirror with the devices under test, and with nothing in it. Called several times, one at a time. */
+  open(): Promise<ConformanceMirror>;
+  /** The program with the suite's kernels (`KERNELS`) for a device of that mirror. */
+  program(device: Device): ProgramSource | Promise<ProgramSource>;
+  /** What a device has not, with the reason: cases about it are skipped. Nothing by default. */
+  without?(device: Device): Readonly<Partial<Record<Need, string>>>;
+  /** Brings a device down as a crash would: `device.lost` resolves soon after. */
+  crash(device: Device): void | Promise<void>;
+}

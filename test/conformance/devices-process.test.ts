@@ -1,0 +1,12 @@
+/**
+ * The conformance suite of devices, with the cases of the OpenCL conformance tests for SVM, for host and process.
+ */
+import { processDevice } from 'mirrorspace';
+import { testConformance } from 'mirrorspace/device/conformance';
+import { targetOf } from '../fixtures/conformance-target.ts';
+
+testConformance(
+  targetOf('host and process', () => ({
+    proc: processDevice({ cores: 2 }),
+  })),
+);
