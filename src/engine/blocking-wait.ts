@@ -14,8 +14,6 @@ import { HostEvent } from './user-events.ts';
 
 /** Looks at the completion words before a wait sleeps: some tens of microseconds. */
 const SPIN = 3000;
-/** A blocked wait looks this often, in milliseconds, whether the devices still live. */
-const LIVENESS = 50;
 
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
@@ -25,6 +23,7 @@ export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, 
     if (command.settled) return true;
     while (spins > 0 && completions(pumps) === seen) spins--;
   }
+  const patience = Math.min(...pumps.map((each) => each.patience));
   for (const each of pumps) each.block(1);
   try {
     for (;;) {
@@ -34,7 +33,7 @@ export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, 
       const left = until - performance.now();
       if (left <= 0) return false;
       if (until === Number.POSITIVE_INFINITY) refuseEndless(command);
-      futexWaitAny(words, Math.min(left, LIVENESS));
+      futexWaitAny(words, Math.min(left, patience));
       pump(pumps);
       if (!command.settled) for (const each of pumps) each.checkAlive();
     }
