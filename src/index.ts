@@ -66,6 +66,7 @@ export type { HugePages } from './mirror/huge-pages.ts';
 export type { MappedBuffer } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
+export type { CommitOptions, Reservation, ReserveOptions } from './mirror/reservation.ts';
 export { attachMirror } from './mirror/sharing/attach.ts';
 export type { AttachedBuffer } from './mirror/sharing/attached-buffer.ts';
 export type { AttachedAddressInfo, AttachedMirror } from './mirror/sharing/attached-mirror.ts';
