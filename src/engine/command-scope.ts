@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { UserEvent } from '../device/commands.ts';
 import { StateError } from '../errors.ts';
 import { awaitEnd } from './blocking-wait.ts';
 import type { QueuedCommand } from './command.ts';
@@ -29,7 +30,7 @@ export class CommandScope {
   }
 
   /** A new user event. Throws StateError where the mirror is closed. */
-  createEvent(): HostEvent {
+  createEvent(): UserEvent {
     if (this.#closed) throw new StateError('closed', 'the mirror is closed');
     return new HostEvent(this, this.#events);
   }
