@@ -123,6 +123,24 @@ export class Sides {
     }
   }
 
+  /**
+   * Runs `body` as the side may: where that is the host, coarse buffers are mapped meanwhile, by the queue of `device`.
+   */
+  async as<T>(
+    side: Side,
+    coarse: readonly ConformanceBuffer[],
+    body: () => Promise<T>,
+    device = this.devices[0]!.device,
+  ): Promise<T> {
+    if (side !== this.host) return body();
+    await Promise.all(coarse.map((buffer) => device.queue.map(buffer).done));
+    try {
+      return await body();
+    } finally {
+      await Promise.all(coarse.map((buffer) => device.queue.unmap(buffer).done));
+    }
+  }
+
   /** All sides at once, the devices first, since the host blocks; gives when all have ended. */
   async together(kernel: KernelName, args: (lane: number, lanes: number) => Values): Promise<void> {
     const lanes = this.devices.length + 1;

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Device } from '../device.ts';
+import type { Device, UserEvent } from '../device.ts';
 
 /** What a device's `load` takes. */
 export type ProgramSource = URL | Uint8Array | ArrayBuffer;
@@ -23,6 +23,7 @@ export interface ConformanceBuffer {
 /** The options of `alloc` that the suite uses. */
 export interface ConformanceAlloc {
   readonly name?: string;
+  readonly type?: 'fine' | 'coarse';
   readonly align?: number;
   readonly place?: { readonly at: number } | { readonly within: readonly [number, number] };
   readonly topdown?: boolean;
@@ -38,6 +39,7 @@ export interface ConformanceMirror {
   readonly devices: Readonly<Record<string, Device>>;
   readonly pageSize: number;
   alloc(size: number, options?: ConformanceAlloc): ConformanceBuffer;
+  createEvent(): UserEvent;
   memoryAt(address: number): ConformanceBuffer | undefined;
   close(): Promise<void>;
 }
