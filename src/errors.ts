@@ -189,7 +189,11 @@ export class DeviceFault extends MirrorError {
         : `${who} faulted: ${how}${where}${near}${
             d.reason === 'read-only' ? ' (read-only for this device)' : ''
           }${d.address !== undefined && d.detail ? `; ${d.detail}` : ''}`;
-    super('ERR_MIRROR_DEVICE_FAULT', text, d.address === undefined ? {} : { errno: 'EFAULT' });
+    super(
+      'ERR_MIRROR_DEVICE_FAULT',
+      text,
+      d.address === undefined ? {} : { errno: d.reason === 'read-only' ? 'EPERM' : 'EFAULT' },
+    );
     this.reason = d.reason;
     this.device = d.device;
     this.kernel = d.kernel;

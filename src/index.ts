@@ -17,11 +17,15 @@ export type {
   Device,
   DeviceCounters,
   DeviceSpec,
+  Freeable,
+  FreeOptions,
   Items,
   Kernel,
   KernelArgument,
   LaunchOptions,
   MapOptions,
+  MemoryRange,
+  MigrateOptions,
   Prerequisite,
   Program,
   Queue,
@@ -37,6 +41,8 @@ export {
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
+  type SystemCounters,
+  type SystemMode,
 } from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {
@@ -62,7 +68,8 @@ export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';
 export type { HeapClass, HeapStatistics } from './mirror/heap/heap-statistics.ts';
-export type { MappedBuffer, TypedArrayConstructor } from './mirror/mapped-buffer.ts';
+export type { HugePages } from './mirror/huge-pages.ts';
+export type { MappedBuffer } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
 export { attachMirror } from './mirror/sharing/attach.ts';
@@ -71,12 +78,14 @@ export type { AttachedAddressInfo, AttachedMirror } from './mirror/sharing/attac
 export type { ShareHandle } from './mirror/sharing/handle.ts';
 export type { Ended } from './mirror/sharing/membership.ts';
 export type { Sharer } from './mirror/sharing/owner.ts';
+export type { SubBuffer } from './mirror/sub-buffer.ts';
 export type { SvmBuffer } from './mirror/svm-buffer.ts';
 export { type ChannelOptions, SharedChannel } from './mirror/sync/channel.ts';
 export { type Locked, SharedMutex } from './mirror/sync/mutex.ts';
 export type { MirrorSide } from './mirror/sync/side.ts';
 export type { TimeoutOptions, WaitOptions } from './mirror/sync/wait-options.ts';
 export type { WaitResult } from './mirror/sync/waits.ts';
+export type { TypedArrayConstructor } from './mirror/view-arguments.ts';
 export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
 export {
   type Blocker,

@@ -33,7 +33,9 @@ export { LoadedProgram } from '../engine/loaded-program.ts';
 export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';
 export { OutOfProcessDevice } from '../engine/out-of-process-device.ts';
-export { Pager, type PagerOptions } from '../engine/pager.ts';
+export { Pager } from '../engine/pager.ts';
+export type { PagerMail, PagerOptions, PagerSystem } from '../engine/pager-options.ts';
+
 export {
   ProtectedWindow,
   runStandIn,

@@ -36,6 +36,12 @@ const LEFT_FREE = 8 * 2 ** 20;
 /** How long, in milliseconds, one look at the memory that is left serves for small commits. */
 const LOOK_SERVES = 50;
 
+/** How memory is to be had. */
+export interface MemoryOptions {
+  readonly commit: boolean;
+  readonly hugePages: boolean;
+}
+
 /** What is left of a buffer's mapping in this process after its free. */
 export interface Remains {
   /** `undefined` where nothing is. */
@@ -62,7 +68,7 @@ export class BufferMemory implements HostPages {
    * Maps `[address, address + length)` of the arena there; false where something is in the way (nothing changed).
    * With `commit` the pages are allocated now; where that fails the mapping is undone and the error thrown.
    */
-  map(address: Address, length: number, options: { commit: boolean; hugePages: boolean }): boolean {
+  map(address: Address, length: number, options: MemoryOptions): boolean {
     const { fd } = this.#arena;
     if (options.commit) this.#checkMemoryLeft(address, length);
     this.#room.take(length);

@@ -37,11 +37,11 @@ export class FreedRanges {
   }
 
   /** The free takes effect: no command that was submitted before it runs any more. */
-  takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined): void {
+  takeAway(buffer: SvmBuffer, views: readonly ArrayBuffer[]): void {
     const { address, size, guard } = buffer.placement;
     const range: Range = { start: address, end: address + size };
     const shared = isShared(buffer) ? this.sharing?.remove(address) : undefined;
-    const viewed = view !== undefined || shared?.held === true;
+    const viewed = views.length > 0 || shared?.held === true;
     const remains = this.#memory.retire(address, size, guard, viewed);
     const questions: (Question | undefined)[] = [];
     let open = false;
@@ -66,7 +66,7 @@ export class FreedRanges {
       return;
     }
     const taken = { start: address, end: range.end + guard, guard, owner: 'host', name: buffer.name };
-    if (view && wasTransferred(view)) {
+    if (views.some(wasTransferred)) {
       // Nobody can know when that ArrayBuffer goes: these addresses are never used again.
       const name = `${buffer.name} (freed; its view was transferred)`;
       this.#space.replace(address, { ...taken, kind: 'vma', name });
@@ -78,13 +78,13 @@ export class FreedRanges {
       viewed,
       questions,
     );
-    let holders = (view ? 1 : 0) + (shared?.held ? 1 : 0);
+    let holders = views.length + (shared?.held ? 1 : 0);
     const released = (): void => {
       if (--holders > 0) return;
       collected();
       this.#releaseSoon();
     };
-    if (view) this.#memory.whenCollected(view, released);
+    for (const view of views) this.#memory.whenCollected(view, released);
     if (shared?.held) shared.whenReleased(released);
   }
 

@@ -43,6 +43,12 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
     if (this.#freed.length > REMEMBERED) this.#freed.shift();
   }
 
+  /** A buffer has changed its size, which was `size`. */
+  resized(buffer: Buffer, size: number): void {
+    this.#tree.remove(buffer.address, buffer.address + size);
+    this.#tree.insert(buffer.address, buffer.end);
+  }
+
   /** The buffer whose bytes hold the address. */
   at(address: Address): Buffer | undefined {
     const exact = this.#byStart.get(address);

@@ -18,9 +18,9 @@ import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
 import { checkOffered } from './device-types.ts';
-import { requestOf } from './driver-place.ts';
 import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
 import { FreedRanges } from './freed-ranges.ts';
+import { growBuffer, tellMapped } from './growth.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
@@ -29,7 +29,7 @@ import { Ownership, touchedAtOnce } from './ownership.ts';
 import { Placer } from './placer.ts';
 import type { ShareHandle } from './sharing/handle.ts';
 import { type Sharer, Sharing } from './sharing/owner.ts';
-import { isShared, SvmBuffer } from './svm-buffer.ts';
+import { type BufferOwner, isShared, SvmBuffer } from './svm-buffer.ts';
 import { MirrorSync } from './sync/side.ts';
 import type { TimeoutOptions, WaitOptions } from './sync/wait-options.ts';
 import type { WaitResult } from './sync/waits.ts';
@@ -114,14 +114,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const placement = this.#placer.place(checked);
     const range = { start: placement.address, end: placement.address + placement.size };
     const name = checked.name ?? `buffer-${this.#nextName++}`;
-    const buffer = new SvmBuffer(
-      this.#owner,
-      name,
-      size,
-      placement,
-      checked.access,
-      checked.type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined,
-    );
+    const ownership = checked.type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined;
+    const { access } = checked;
+    const owner = this.#owner;
+    const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
     this.#space.insert({
       start: range.start,
       end: range.end + placement.guard,
@@ -132,10 +128,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     });
     this.#live.add(buffer);
     this.#limits.count(buffer.access);
-    this.#attached.forEach(({ port }, i) => {
-      const access = checked.access[i]!;
-      if (access !== 'none') port.mapped(range, access);
-    });
+    tellMapped(this.#attached, access, range);
     if (checked.type === 'fine') this.#sharing?.add(buffer);
     return buffer;
   }
@@ -144,8 +137,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   plan(size: number, options?: AllocOptions): Plan {
     const checked = this.#check(size, options);
     this.#freed.release();
-    this.#placer.look();
-    return this.#space.plan(requestOf(this.#space, checked, true));
+    return this.#placer.plan(checked);
   }
 
   /**
@@ -242,7 +234,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   /** @internal A device reserves other regions from now on. */
-  reserve(device: string, regions: readonly ReservedRegion[]): void {
+  setReserved(device: string, regions: readonly ReservedRegion[]): void {
     this.#space.setReserved(device, regions);
   }
 
@@ -267,7 +259,19 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.#sharing;
   }
 
-  readonly #owner = { free: (buffer: SvmBuffer): void => this.#free(buffer) };
+  readonly #owner: BufferOwner = {
+    free: (buffer) => this.#free(buffer),
+    grow: (buffer, size) => {
+      this.#freed.release();
+      growBuffer(buffer, size, {
+        pageSize: this.pageSize,
+        placer: this.#placer,
+        live: this.#live,
+        attached: this.#attached,
+        shared: this.#sharing !== undefined,
+      });
+    },
+  };
 
   #open(): void {
     if (this.#closed) throw new StateError('closed', `mirror '${this.name}' is closed`);
@@ -281,12 +285,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   #free(buffer: SvmBuffer): void {
-    const view = buffer.retire();
+    const views = buffer.retire();
     this.#live.remove(buffer);
     this.#limits.count(buffer.access, -1);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#freed.takeAway(buffer, view);
+      if (--users === 0) this.#freed.takeAway(buffer, views);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;

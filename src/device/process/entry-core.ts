@@ -29,6 +29,8 @@ import { installConsole } from './core-console.ts';
 import { CorePrograms, isFailure } from './core-programs.ts';
 import { provideContext } from './kernel/context.ts';
 import { MirroredMemory } from './kernel/mirrored-memory.ts';
+import { AREA_BYTES } from './system/area.ts';
+import { SystemGate } from './system/gate.ts';
 
 void firstMessage<CoreData>().then(serve);
 
@@ -45,6 +47,17 @@ async function serve(data: CoreData): Promise<void> {
     logSegments === undefined
       ? undefined
       : new ProtectedWindow(new MapLogReader(CHILD_FD.LOG, logSegments), 0, CHILD_FD.ARENA, pageSize());
+  const { system } = data;
+  const gate = system
+    ? new SystemGate({
+        area: new SharedMemory(system.area, AREA_BYTES),
+        control,
+        core,
+        log: new MapLogReader(CHILD_FD.LOG, system.logSegments),
+        bell: system.bell,
+        kick: CHILD_FD.KICK,
+      })
+    : undefined;
   const report = (message: CoreReport): void => parentPort!.postMessage(message);
 
   setThreadName(`mirror-core-${core}`);
@@ -83,7 +96,10 @@ async function serve(data: CoreData): Promise<void> {
 
   const loop = new CoreLoop(control, core, CHILD_FD.WAKE, {
     kernel: (id) => programs.kernel(id),
-    enter: () => protectedWindow?.catchUp(),
+    enter: () => {
+      protectedWindow?.catchUp();
+      gate?.enter();
+    },
     idle: () => (Atomics.load(mailCount, core) === seen ? undefined : 'leave'),
   });
   for (;;) {

@@ -21,6 +21,9 @@ export const PROCESS_WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
 
 const MOST_SCRATCH = 64 * MiB;
 
+/** What a device reaches besides buffers. */
+export type SystemMode = 'off' | 'read';
+
 export interface ProcessDeviceOptions {
   /** Worker threads that run kernels, 1 to 16; 2 by default. */
   readonly cores?: number;
@@ -42,8 +45,11 @@ export interface ProcessDeviceOptions {
    * default. Memory of the process, made at the first use, and not of the window.
    */
   readonly scratch?: number;
-  /** Whether memory that no buffer holds can be reached: `'off'`, so far. */
-  readonly system?: 'off';
+  /**
+   * Whether kernels reach memory of the host's process that no buffer holds, at its addresses. `'off'` (default): only
+   * buffers. `'read'`: whatever the host can read itself; stores are faults.
+   */
+  readonly system?: SystemMode;
   /** Flags for the device's Node, such as `--max-old-space-size=4096`; none of the host's are inherited. */
   readonly execArgv?: readonly string[];
 }
@@ -53,6 +59,7 @@ export interface CheckedOptions {
   readonly window: Range;
   readonly reserved: readonly ReservedRegion[];
   readonly faults: FaultMode;
+  readonly system: SystemMode;
   readonly scratch: number;
   readonly execArgv: readonly string[];
 }
@@ -68,7 +75,7 @@ export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
     scratch = 64 * KiB,
     execArgv = [],
   } = options;
-  checkSystem(options.system ?? 'off');
+  const system = checkSystem(options.system ?? 'off');
   checkCores(cores, MAX_CORES);
   checkScratch(scratch, MOST_SCRATCH);
   if (!Array.isArray(execArgv) || execArgv.some((flag) => typeof flag !== 'string'))
@@ -79,16 +86,17 @@ export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
     reserved: checkReserved(reserved),
     faults: checkFaults(faults),
     scratch,
+    system,
     execArgv: [...execArgv],
   };
 }
 
-function checkSystem(system: unknown): void {
-  if (system === 'off') return;
-  if (typeof system !== 'string') throw invalidType('system', "'off'", system);
-  if (system !== 'read' && system !== 'all') throw outOfRange('system', "'off'", system);
+function checkSystem(system: unknown): SystemMode {
+  if (system === 'off' || system === 'read') return system;
+  if (typeof system !== 'string') throw invalidType('system', "'off' or 'read'", system);
+  if (system !== 'all') throw outOfRange('system', "'off' or 'read'", system);
   throw new UnsupportedError(
     'system SVM',
-    `system: '${system}' does not exist yet: the device reaches buffers only ('off', the default). Allocate what kernels are to reach with mirror.alloc`,
+    "system: 'all' does not exist yet: kernels can read the host's memory ('read'), and store to buffers only. Allocate what they are to change with mirror.alloc",
   );
 }

@@ -105,7 +105,7 @@ export class OwnMappings implements AttachedMemory {
     const range: Range = { start: address, end: address + length };
     // The mark goes before the other threads' are looked at: see SeenMappings.
     members.setMark(own, slot, 0);
-    const view = this.#stuck.get(buffer) ?? buffer.retire();
+    const view = this.#stuck.get(buffer) ?? buffer.retire()[0];
     const held = this.#threads.holds(slot);
     const remains = this.#memory.retire(address, length, 0, view !== undefined || held);
     if (remains.shared) {
@@ -128,7 +128,7 @@ export class OwnMappings implements AttachedMemory {
   }
 
   keep(buffer: AttachedBuffer): void {
-    this.#stuck.set(buffer, buffer.retire());
+    this.#stuck.set(buffer, buffer.retire()[0]);
   }
 
   #releaseSoon(): void {
@@ -233,7 +233,7 @@ export class SeenMappings implements AttachedMemory {
   }
 
   remove(buffer: AttachedBuffer): boolean {
-    const view = buffer.retire();
+    const [view] = buffer.retire();
     // The mark stays, and with it the zero pages.
     if (view && wasTransferred(view)) this.#transferred.push(view);
     return true;
