@@ -14,6 +14,7 @@ import { allocateSharedBuffer } from './svm/allocate-shared-buffer.ts';
 import { allocateSharedBufferNegative } from './svm/allocate-shared-buffer-negative.ts';
 import { byteGranularity } from './svm/byte-granularity.ts';
 import { enqueueCopy, enqueueFill, enqueueGated } from './svm/enqueue-api.ts';
+import { enqueueFree, enqueueHostCopy } from './svm/enqueue-host.ts';
 import { execInfoPointers } from './svm/exec-info-pointers.ts';
 import { fineGrainMemoryConsistency } from './svm/fine-grain-memory-consistency.ts';
 import { fineGrainSyncBuffers } from './svm/fine-grain-sync-buffers.ts';
@@ -25,7 +26,9 @@ import {
   fineGrainBuffers,
 } from './svm/linked-lists.ts';
 import { memcpyOverlap } from './svm/memcpy-overlap.ts';
+import { migrate } from './svm/migrate.ts';
 import { pointerPassing } from './svm/pointer-passing.ts';
+import { sharedSubBuffers } from './svm/sub-buffers.ts';
 import { fineGrainSystem } from './svm/system.ts';
 
 /** About each device, and the interface that mirrors and users know. */
@@ -41,12 +44,13 @@ export const SVM_CASES: readonly SvmCase[] = [
   ...[allocateSharedBuffer, allocateSharedBufferNegative],
   byteGranularity,
   ...[crossBufferPointersCoarse, crossBufferPointers],
-  ...[enqueueFill, enqueueCopy, enqueueGated],
+  ...[enqueueFill, enqueueCopy, enqueueHostCopy, enqueueGated, enqueueFree],
   ...([1, 2, 29] as const).map(fineGrainMemoryConsistency),
   fineGrainSyncBuffers,
-  memcpyOverlap,
+  ...[migrate, memcpyOverlap],
   pointerPassing,
   execInfoPointers,
   ...[coarseGrainOldApi, coarseGrainNewApi],
   ...[fineGrainSystem, fineGrainBuffers],
+  sharedSubBuffers,
 ];

@@ -20,6 +20,7 @@ export type {
   ConformanceAlloc,
   ConformanceBuffer,
   ConformanceMirror,
+  ConformancePart,
   ConformanceTarget,
   ProgramSource,
 } from './target.ts';

@@ -8,7 +8,13 @@ import assert from 'node:assert/strict';
 import type { ArgumentKind, Command, Device, Kernel, KernelArgument, Program } from '../device.ts';
 import { KERNELS, type KernelName } from './kernel-list.ts';
 import { type KernelViewType, kernelsOver, type PortableKernel } from './kernels.ts';
-import type { ConformanceAlloc, ConformanceBuffer, ConformanceMirror, ConformanceTarget } from './target.ts';
+import type {
+  ConformanceAlloc,
+  ConformanceBuffer,
+  ConformanceMirror,
+  ConformancePart,
+  ConformanceTarget,
+} from './target.ts';
 
 /** How long, in milliseconds, the host waits inside of a kernel, or a case for something that must come, before it fails. */
 export const PATIENCE = 120_000;
@@ -150,12 +156,12 @@ export class Sides {
   }
 }
 
-export function i32(buffer: ConformanceBuffer): Int32Array {
+export function i32(buffer: ConformancePart): Int32Array {
   const { bytes } = buffer;
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
-export function u32(buffer: ConformanceBuffer): Uint32Array {
+export function u32(buffer: ConformancePart): Uint32Array {
   const { bytes } = buffer;
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }

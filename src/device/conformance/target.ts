@@ -10,13 +10,19 @@ import type { Device, UserEvent } from '../device.ts';
 /** What a device's `load` takes. */
 export type ProgramSource = URL | Uint8Array | ArrayBuffer;
 
-/** A buffer of the mirror. */
-export interface ConformanceBuffer {
+/** A part of a buffer that stands for a buffer. */
+export interface ConformancePart {
   readonly name: string;
+  readonly type: 'fine' | 'coarse';
   readonly address: number;
   readonly size: number;
   readonly freed: boolean;
   readonly bytes: Uint8Array;
+}
+
+/** A buffer of the mirror. */
+export interface ConformanceBuffer extends ConformancePart {
+  sub(offset: number, size?: number): ConformancePart;
   free(): void;
 }
 
