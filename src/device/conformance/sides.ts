@@ -12,6 +12,7 @@ import type {
   ConformanceAlloc,
   ConformanceBuffer,
   ConformanceMirror,
+  ConformancePart,
   ConformanceTarget,
   Need,
 } from './target.ts';
@@ -134,6 +135,24 @@ export class Sides {
     }
   }
 
+  /**
+   * Runs `body` as the side may: where that is the host, coarse buffers are mapped meanwhile, by the queue of `device`.
+   */
+  async as<T>(
+    side: Side,
+    coarse: readonly ConformanceBuffer[],
+    body: () => Promise<T>,
+    device = this.devices[0]!.device,
+  ): Promise<T> {
+    if (side !== this.host) return body();
+    await Promise.all(coarse.map((buffer) => device.queue.map(buffer).done));
+    try {
+      return await body();
+    } finally {
+      await Promise.all(coarse.map((buffer) => device.queue.unmap(buffer).done));
+    }
+  }
+
   /** All sides at once, the devices first, since the host blocks; gives when all have ended. */
   async together(kernel: KernelName, args: (lane: number, lanes: number) => Values): Promise<void> {
     const lanes = this.devices.length + 1;
@@ -143,12 +162,12 @@ export class Sides {
   }
 }
 
-export function i32(buffer: ConformanceBuffer): Int32Array {
+export function i32(buffer: ConformancePart): Int32Array {
   const { bytes } = buffer;
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
-export function u32(buffer: ConformanceBuffer): Uint32Array {
+export function u32(buffer: ConformancePart): Uint32Array {
   const { bytes } = buffer;
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }

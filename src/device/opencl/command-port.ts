@@ -1,46 +1,44 @@
 /**
- * What stands between the queues that a user holds and the driver's: each checked command becomes one call of OpenCL's,
- * and its event is watched. It is the mirror's port as well: buffers need no mapping in a driver of this process.
+ * What stands between the queues that a user holds and the driver's: the engine's commands and their order, over slots
+ * that are a driver's. It is the mirror's port as well: buffers need no mapping in a driver of this process.
  *
  * @module
  */
-
-import { checkBuffer, checkRange } from '../../engine/buffer-checks.ts';
-import { type CommandHost, type Packet, QueuedCommand } from '../../engine/command.ts';
-import { monotonicNow } from '../../engine/completion.ts';
-import { BUILTIN_KERNEL, MAX_QUEUES, PACKET_TYPE } from '../../engine/control-layout.ts';
-import type { RingQueue } from '../../engine/ring-queue.ts';
-import { outOfRange, StateError } from '../../errors.ts';
-import type { Addressed, Command, CommandType, DeviceContext, MirrorPort } from '../device.ts';
+import type { HostAction, Packet, QueuedCommand } from '../../engine/command.ts';
+import { checkQueueOptions } from '../../engine/command-options.ts';
+import { MAX_QUEUES } from '../../engine/control-layout.ts';
+import { type CommandSession, DeviceCommands } from '../../engine/device-commands.ts';
+import { OutOfOrderRing } from '../../engine/out-of-order-ring.ts';
+import { Ring } from '../../engine/ring.ts';
+import type { Ordering, RingQueue } from '../../engine/ring-queue.ts';
+import type { CommandRing } from '../../engine/ring-slots.ts';
+import type { Settlement } from '../../engine/settlement.ts';
+import type { StopConditions } from '../../engine/stop-watch.ts';
+import { DeviceLost, outOfRange, StateError, UnsupportedError } from '../../errors.ts';
+import type { CommandType, DeviceContext, MirrorPort, QueueOptions } from '../device.ts';
+import { CommandCalls } from './command-calls.ts';
 import type { DriverContext } from './driver-context.ts';
-import { EventWatch, type WatchedQueue } from './event-watch.ts';
+import { DriverSlots } from './driver-slots.ts';
+import { EventPump } from './event-pump.ts';
 import type { Handle } from './icd/loader.ts';
-import { checkStatus } from './icd/status.ts';
-import { setArguments, setFillArguments } from './kernel-values.ts';
-import { type NdRange, OpenClQueue, type OpenClQueueHost } from './opencl-queue.ts';
+import { OpenClQueue, type OpenClQueueHost } from './opencl-queue.ts';
 
-const NOTHING: Packet = { type: PACKET_TYPE.BARRIER, kernel: 0, items: 0, chunk: 1, chunks: 1, args: [] };
-
-interface DriverQueue {
-  readonly queue: OpenClQueue;
-  readonly handle: Handle;
-  readonly watched: WatchedQueue;
-}
-
-export class CommandPort implements OpenClQueueHost, CommandHost, MirrorPort {
+export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession {
   readonly name: string;
   readonly cores: number;
   readonly pointerLimit = 2 ** 47;
   readonly maxItems = Number.MAX_SAFE_INTEGER;
   readonly maxWorkItemSizes: readonly number[];
+  readonly context: DeviceContext;
+  readonly pump: EventPump;
+  readonly rings = new Map<RingQueue, CommandRing>();
   launches = 0;
-  readonly #context: DeviceContext;
   readonly #driver: DriverContext;
-  readonly #watch: EventWatch;
-  readonly #queues: DriverQueue[] = [];
-  readonly #fill: Handle;
-  readonly #event = new BigUint64Array(1);
-  readonly #sizes = new BigUint64Array(6);
+  readonly #calls: CommandCalls;
+  readonly #commands: DeviceCommands;
+  readonly #queues: OpenClQueue[] = [];
+  readonly #slots: DriverSlots[] = [];
+  readonly #handles: Handle[] = [];
   #closing: Promise<void> | undefined;
   /** Compilations that are on their way. */
   readonly #busy = new Set<Promise<unknown>>();
@@ -48,19 +46,19 @@ export class CommandPort implements OpenClQueueHost, CommandHost, MirrorPort {
   /** `program` is that of built-in-source.ts. */
   constructor(context: DeviceContext, driver: DriverContext, program: Handle) {
     this.name = context.name;
+    this.context = context;
     this.cores = driver.info.computeUnits;
     this.maxWorkItemSizes = driver.info.maxWorkItemSizes;
-    this.#context = context;
     this.#driver = driver;
-    this.#fill = driver.kernel(program, 'mirrorspace_fill');
-    this.#watch = new EventWatch(driver.cl, (command) => {
-      if (command.status === 'failed') this.#queues[command.queue]!.queue.noteFailure(command);
-    });
+    this.#calls = new CommandCalls(driver, program);
+    this.#commands = new DeviceCommands(this.name, context.commands, this.#queues);
+    this.pump = new EventPump(driver.cl, (commands) => this.#commands.ended(commands));
+    this.#commands.takeUp(this);
     this.createQueue();
   }
 
   get queue(): OpenClQueue {
-    return this.#queues[0]!.queue;
+    return this.#queues[0]!;
   }
 
   get closed(): boolean {
@@ -71,14 +69,22 @@ export class CommandPort implements OpenClQueueHost, CommandHost, MirrorPort {
     if (this.closed) throw new StateError('closed', `device '${this.name}' is closed`);
   }
 
-  createQueue(): OpenClQueue {
-    this.checkOpen();
+  createQueue(options?: QueueOptions): OpenClQueue {
     const number = this.#queues.length;
+    const { order, name } = checkQueueOptions(options, `queue-${number}`);
+    this.checkOpen();
     if (number === MAX_QUEUES)
       throw outOfRange('queues', `at most ${MAX_QUEUES} on a device`, MAX_QUEUES + 1);
-    const handle = this.#driver.createQueue();
-    const queue = new OpenClQueue(this, number);
-    this.#queues.push({ queue, handle, watched: this.#watch.createQueue() });
+    const handle = this.#driver.createQueue(order);
+    const slots = new DriverSlots(this.#calls, handle, number, order);
+    const ring = order === 'out' ? new OutOfOrderRing(slots) : new Ring(slots);
+    const queue = new OpenClQueue(this, number, order, name);
+    this.#handles.push(handle);
+    this.#slots.push(slots);
+    this.#queues.push(queue);
+    this.rings.set(queue, ring);
+    this.pump.addSlots(slots);
+    this.pump.add(ring);
     return queue;
   }
 
@@ -99,59 +105,61 @@ export class CommandPort implements OpenClQueueHost, CommandHost, MirrorPort {
   }
 
   async #shutDown(): Promise<void> {
+    for (const slots of this.#slots) slots.close();
     await Promise.allSettled(this.#busy);
-    await new Promise<void>((resolve) => this.#watch.whenEnded(resolve));
-    await this.#watch.idle();
+    // OpenCL stops no kernel: what the driver has is seen to its end, the rest will not begin.
+    await this.pump.drainDriver(this.#handles);
+    this.pump.pump();
+    const left = this.pump.stop();
+    this.#commands.session = undefined;
+    for (const command of left) command.fail(new DeviceLost(this.name, 'it was closed'));
+    this.#commands.ended(left);
+    this.pump.releaseDrained();
+    await this.pump.release();
     this.#driver.release();
-    for (const { queue } of this.#queues) queue.warnOfSilentFailures();
+    for (const queue of this.#queues) queue.warnOfSilentFailures();
   }
 
   // What queues ask.
 
-  checkBuffer(name: string, buffer: Addressed): void {
-    checkBuffer(this.#context, name, buffer);
+  get scope(): object {
+    return this.#commands.scope;
   }
 
-  checkRange(name: string, address: number, size: number, access: 'read' | 'write'): void {
-    checkRange(this.#context, name, address, size, access);
-  }
-
-  launch({ number }: OpenClQueue, kernel: string, range: NdRange | undefined): Command {
+  submit(
+    queue: RingQueue,
+    type: CommandType,
+    kernel: string,
+    packet: Packet | HostAction,
+    ordering?: Ordering,
+    stop?: StopConditions,
+  ): QueuedCommand {
     this.checkOpen();
-    const command = this.#put(number, 'launch', kernel, (queue, event) =>
-      range ? this.#launch(queue, range, event) : this.#marker(queue, event),
-    );
-    this.launches++;
-    return command;
+    if (stop) {
+      throw new UnsupportedError(
+        'stopping a command',
+        "OpenCL has no call that stops a command: 'signal' and 'timeout' can't be kept; 'command.wait(ms)' waits for a limited time",
+      );
+    }
+    if (type === 'launch') this.launches++;
+    return this.#commands.submit(queue, type, kernel, packet, ordering);
   }
 
-  /** Copies, fills, barriers and markers, as a RingQueue has checked them. */
-  submit({ number }: RingQueue, type: CommandType, kernel: string, packet: Packet): QueuedCommand {
-    this.checkOpen();
-    return this.#put(number, type, kernel, (queue, event) => {
-      if (type === 'barrier') return this.#barrier(queue, event);
-      if (packet.type !== PACKET_TYPE.DISPATCH) return this.#marker(queue, event);
-      const [target, ...rest] = packet.args as [number, number, ...bigint[]];
-      return packet.kernel === BUILTIN_KERNEL.COPY
-        ? this.#copy(queue, target, rest[0] as number, packet.items, event)
-        : this.#fillWith(queue, target, rest[0] as number, rest.slice(1) as bigint[], packet.items, event);
-    });
+  whenEnded(queue: RingQueue, callback: () => void): void {
+    this.#commands.whenEnded(queue, callback);
   }
 
-  whenEnded({ number }: RingQueue, callback: () => void): void {
-    this.#watch.whenEnded(callback, this.#queues[number]!.watched);
+  blocked(queue: RingQueue): () => readonly Settlement[] {
+    return this.#commands.blocked(queue);
   }
 
-  // What commands ask.
+  // What the engine's commands ask of a session; no command has stop conditions.
 
-  block(command: QueuedCommand, timeout: number): boolean {
-    return this.#watch.block(command, timeout);
+  stop(): boolean {
+    return false;
   }
 
-  /** A driver does not tell how far it is. */
-  progressOf(): number {
-    return 0;
-  }
+  giveUp(): void {}
 
   // What the mirror asks.
 
@@ -162,83 +170,8 @@ export class CommandPort implements OpenClQueueHost, CommandHost, MirrorPort {
   }
 
   drained(callback: () => void): void {
-    this.#watch.whenEnded(callback);
+    this.#commands.drained(callback);
   }
 
   nudge(): void {}
-
-  /** Puts a command in and has it begun: others may wait for what it stores. Throws OpenClError; nothing is put in then. */
-  #put(
-    number: number,
-    type: CommandType,
-    kernel: string,
-    enqueue: (queue: Handle, event: BigUint64Array) => string,
-  ): QueuedCommand {
-    const { handle, watched } = this.#queues[number]!;
-    const command = new QueuedCommand(this, number, type, kernel, NOTHING, monotonicNow());
-    const call = enqueue(handle, this.#event);
-    this.#watch.add(watched, command, Number(this.#event[0]), call);
-    checkStatus('clFlush', this.#driver.cl.clFlush(handle));
-    return command;
-  }
-
-  #launch(queue: Handle, { kernel, global, local, args }: NdRange, event: BigUint64Array): string {
-    const { cl } = this.#driver;
-    setArguments(cl, kernel, args);
-    const sizes = this.#sizes;
-    for (const [i, size] of global.entries()) sizes[i] = BigInt(size);
-    for (const [i, size] of (local ?? []).entries()) sizes[3 + i] = BigInt(size);
-    const groups = local ? sizes.subarray(3) : null;
-    const { handle } = kernel;
-    const call = 'clEnqueueNDRangeKernel';
-    checkStatus(
-      call,
-      cl.clEnqueueNDRangeKernel(queue, handle, global.length, null, sizes, groups, 0, null, event),
-    );
-    return call;
-  }
-
-  #copy(queue: Handle, target: number, source: number, size: number, event: BigUint64Array): string {
-    const call = 'clEnqueueSVMMemcpy';
-    checkStatus(call, this.#driver.cl.clEnqueueSVMMemcpy(queue, 0, target, source, size, 0, null, event));
-    return call;
-  }
-
-  #fillWith(
-    queue: Handle,
-    target: number,
-    length: number,
-    words: readonly bigint[],
-    size: number,
-    event: BigUint64Array,
-  ): string {
-    const { cl } = this.#driver;
-    // OpenCL fills with patterns of 1, 2, 4, ... 128 bytes, at multiples of their length.
-    if ((length & (length - 1)) === 0 && target % length === 0) {
-      const call = 'clEnqueueSVMMemFill';
-      const pattern = new BigInt64Array(words);
-      checkStatus(call, cl.clEnqueueSVMMemFill(queue, target, pattern, length, size, 0, null, event));
-      return call;
-    }
-    setFillArguments(cl, this.#fill, target, length, words);
-    const call = 'clEnqueueNDRangeKernel';
-    this.#sizes[0] = BigInt(size / length);
-    checkStatus(
-      call,
-      cl.clEnqueueNDRangeKernel(queue, this.#fill, 1, null, this.#sizes, null, 0, null, event),
-    );
-    return call;
-  }
-
-  #barrier(queue: Handle, event: BigUint64Array): string {
-    const call = 'clEnqueueBarrierWithWaitList';
-    checkStatus(call, this.#driver.cl.clEnqueueBarrierWithWaitList(queue, 0, null, event));
-    return call;
-  }
-
-  #marker(queue: Handle, event: BigUint64Array): string {
-    const call = 'clEnqueueMarkerWithWaitList';
-    checkStatus(call, this.#driver.cl.clEnqueueMarkerWithWaitList(queue, 0, null, event));
-    return call;
-  }
 }

@@ -5,6 +5,7 @@
  */
 import { ProgramError } from '../../errors.ts';
 import { addressOf } from '../../ffi/library.ts';
+import type { QueueOrder } from '../device.ts';
 import { buildFailure } from './build-log.ts';
 import * as CL from './icd/constants.ts';
 import type { FoundDevice, OpenClDeviceInfo } from './icd/devices.ts';
@@ -35,11 +36,12 @@ export class DriverContext {
     );
   }
 
-  /** A queue whose commands run in order, and are timed. */
-  createQueue(): Handle {
+  /** A queue whose commands are timed. */
+  createQueue(order: QueueOrder): Handle {
+    const outOfOrder = order === 'out' ? CL.CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE : 0;
     const properties = new BigUint64Array([
       BigInt(CL.CL_QUEUE_PROPERTIES),
-      BigInt(CL.CL_QUEUE_PROFILING_ENABLE),
+      BigInt(CL.CL_QUEUE_PROFILING_ENABLE | outOfOrder),
       0n,
     ]);
     const queue = created('clCreateCommandQueueWithProperties', (status) =>

@@ -15,6 +15,7 @@ import type {
   DeviceContext,
   DeviceCounters,
   DeviceSpec,
+  QueueOptions,
   ReservedRegion,
 } from '../device.ts';
 import { checkReserved, checkWindow } from '../option-checks.ts';
@@ -143,8 +144,8 @@ export class OpenClDevice implements Device {
     return this.#port.queue;
   }
 
-  createQueue(): OpenClQueue {
-    return this.#port.createQueue();
+  createQueue(options?: QueueOptions): OpenClQueue {
+    return this.#port.createQueue(options);
   }
 
   /**

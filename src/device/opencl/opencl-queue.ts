@@ -1,41 +1,47 @@
 /**
- * A queue of an OpenCL device: checks of arguments are those of all devices; a launch has OpenCL's ND-range and local
- * size besides.
+ * A queue of an OpenCL device: checks, order and dependencies are those of all devices; a launch has OpenCL's ND-range and
+ * local size besides.
  *
  * @module
  */
-import { chunkSize, countItems, packArguments } from '../../engine/kernel-arguments.ts';
+import type { Packet } from '../../engine/command.ts';
+import { chunkSize, countItems } from '../../engine/kernel-arguments.ts';
+import { dispatch } from '../../engine/packets.ts';
 import { type QueueHost, RingQueue } from '../../engine/ring-queue.ts';
 import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
-import type { ArgumentKind, ArgumentsOf, Command, Items, Kernel, LaunchOptions } from '../device.ts';
-import type { DriverKernel, OpenClKernel } from './opencl-program.ts';
+import type {
+  Addressed,
+  ArgumentKind,
+  ArgumentsOf,
+  Command,
+  Items,
+  Kernel,
+  LaunchOptions,
+  MemoryRange,
+  MigrateOptions,
+} from '../device.ts';
+import type { LaunchPacket, NdRange } from './command-calls.ts';
+import type { OpenClKernel } from './opencl-program.ts';
 
 export interface OpenClLaunchOptions<Args extends readonly unknown[]> extends LaunchOptions<Args> {
   /** Work-items of a group, per dimension: each divides the items of its dimension. The driver's choice by default. */
   readonly local?: Items;
 }
 
-/** A launch that has been checked. */
-export interface NdRange {
-  readonly kernel: DriverKernel;
-  /** Work-items per dimension; none of them is 0. */
-  readonly global: readonly number[];
-  readonly local: readonly number[] | undefined;
-  readonly args: readonly (number | bigint)[];
-}
-
 export interface OpenClQueueHost extends QueueHost {
   readonly maxWorkItemSizes: readonly number[];
-  /** Puts it in; `range` is undefined where there is nothing to do. */
-  launch(queue: OpenClQueue, kernel: string, range: NdRange | undefined): Command;
 }
+
+type Migrated = number | Addressed | MemoryRange;
 
 export class OpenClQueue extends RingQueue {
   readonly #opencl: OpenClQueueHost;
+  /** Of the launch that is being put in. */
+  #range: NdRange | undefined;
 
   /** @internal */
-  constructor(host: OpenClQueueHost, number: number) {
-    super(host, number);
+  constructor(host: OpenClQueueHost, number: number, order: 'in' | 'out', name: string) {
+    super(host, number, order, name);
     this.#opencl = host;
   }
 
@@ -47,28 +53,50 @@ export class OpenClQueue extends RingQueue {
     kernel: Kernel<Kinds>,
     options: OpenClLaunchOptions<ArgumentsOf<Kinds>>,
   ): Command {
-    const host = this.#opencl;
-    const { name, kinds, driver } = this.#own(kernel);
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
-    const total = countItems(options.items, host.maxItems);
-    refuse(options, total, host.cores);
-    const global = dimensions(options.items);
-    const local =
-      options.local === undefined ? undefined : this.#local(options.local, global, driver.maxGroup);
-    const args = packArguments(name, kinds, options.args, host);
-    return host.launch(this, name, total === 0 ? undefined : { kernel: driver, global, local, args });
+    this.#range = this.#rangeOf(kernel, options);
+    return super.launch(kernel, options);
   }
 
-  #own(kernel: unknown): OpenClKernel {
-    const given = kernel as OpenClKernel;
-    if (typeof kernel !== 'object' || kernel === null || typeof given.id !== 'number')
-      throw invalidType('kernel', "a kernel, as a program's kernel(name, kinds) gives it", kernel);
-    if (given.owner !== this.#opencl)
-      throw outOfRange('kernel', `a kernel of a program loaded on device '${this.#opencl.name}'`, given.name);
-    return given;
+  /** To whichever side: the driver's page tables are the host's. */
+  override migrate(ranges: Migrated | readonly Migrated[], options: MigrateOptions = {}): Command {
+    const { to } = Object(options) as MigrateOptions;
+    return super.migrate(ranges, to === undefined || to === 'device' ? { ...options, to: 'host' } : options);
+  }
+
+  /** @internal */
+  protected override launchPacket(
+    id: number,
+    items: number,
+    chunk: number,
+    args: readonly (number | bigint)[],
+  ): Packet {
+    const packet: LaunchPacket = { ...dispatch(id, items, chunk, args), range: this.#range };
+    this.#range = undefined;
+    return packet;
+  }
+
+  /** Undefined where there is nothing to do; and where the kernel or the options are none, which `launch` refuses. */
+  #rangeOf(kernel: unknown, options: OpenClLaunchOptions<readonly unknown[]>): NdRange | undefined {
+    const { owner, driver } = Object(kernel) as OpenClKernel;
+    const { items, local, chunk } = Object(options) as OpenClLaunchOptions<readonly unknown[]>;
+    if (owner !== this.#opencl || items === undefined) return undefined;
+    const total = countItems(items, this.#opencl.maxItems);
+    if (chunk !== undefined) {
+      // A bad value is one on every device.
+      chunkSize(chunk, total, this.#opencl.cores);
+      throw new UnsupportedError(
+        'chunks',
+        "An OpenCL driver splits a launch by itself: 'local' says how large its work-groups are, and 'chunk' does nothing",
+      );
+    }
+    const global = dimensions(items);
+    const groups = local === undefined ? undefined : this.#local(local, global, driver.maxGroup);
+    return total === 0 ? undefined : { kernel: driver, global, local: groups };
   }
 
   #local(local: Items, global: readonly number[], most: number): readonly number[] {
+    if (typeof local !== 'number' && !Array.isArray(local))
+      throw invalidType('local', 'a number, or an array of one to three numbers', local);
     const group = countItems(local, most, 'local');
     const sizes = dimensions(local);
     if (group === 0) throw outOfRange('local', 'at least 1 in each dimension', 0);
@@ -86,20 +114,4 @@ export class OpenClQueue extends RingQueue {
 
 function dimensions(items: Items): readonly number[] {
   return typeof items === 'number' ? [items] : [...items];
-}
-
-function refuse({ chunk, signal, timeout }: LaunchOptions, items: number, cores: number): void {
-  if (chunk !== undefined) {
-    // A bad value is one on every device.
-    chunkSize(chunk, items, cores);
-    throw new UnsupportedError(
-      'chunks',
-      "An OpenCL driver splits a launch by itself: 'local' says how large its work-groups are, and 'chunk' does nothing",
-    );
-  }
-  if (signal !== undefined || timeout !== undefined)
-    throw new UnsupportedError(
-      'stopping a kernel',
-      "OpenCL has no call that stops a kernel: 'signal' and 'timeout' of a launch can't be kept; 'command.wait(ms)' waits for a limited time",
-    );
 }

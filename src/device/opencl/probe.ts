@@ -20,11 +20,15 @@ import { checkStatus } from './icd/status.ts';
 
 /** Places that are tried for each of the two pages, over the whole window. */
 const PLACES = 64;
-/** Loads for which the kernel waits for the host: many seconds, where it waits in vain. */
-const PATIENCE = 2n ** 33n;
+/**
+ * Loads for which the kernel waits for the host: minutes, where it waits in vain. On a machine with much to do this thread
+ * may not come to answer for seconds. It is tried only on a driver that promises to see it through.
+ */
+const PATIENCE = 2n ** 38n;
 
 const HAS_ALWAYS: Capabilities =
   SVM.SINGLE_ADDRESS_SPACE |
+  SVM.DEVICE_UNASSOCIATED |
   SVM.CONTEXT_ACCESS |
   SVM.HOST_READ |
   SVM.HOST_WRITE |
@@ -48,13 +52,15 @@ export async function probe(context: DriverContext, options: ProbeOptions): Prom
   const page = pageSize();
   const low = mapPage(options, 1, PLACES);
   const high = mapPage(options, PLACES + 1, 2 * PLACES);
-  const queue = context.createQueue();
+  const queue = context.createQueue('in');
   try {
     let capabilities = HAS_ALWAYS;
     probePointers(context, queue, options, low, high);
     if (options.atomics) {
       capabilities |= SVM.DEVICE_ATOMIC_ACCESS;
-      if (await probeConcurrency(context, queue, options, high))
+      const { fineGrainBuffer, fineGrainSystem, atomics } = context.info.svm;
+      const promised = atomics && (fineGrainBuffer || fineGrainSystem);
+      if (promised && (await probeConcurrency(context, queue, options, low)))
         capabilities |= SVM.CONCURRENT_ACCESS | SVM.CONCURRENT_ATOMIC_ACCESS;
     }
     return capabilities;

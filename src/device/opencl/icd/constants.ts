@@ -34,6 +34,7 @@ export const CL_DEVICE_SVM_FINE_GRAIN_SYSTEM = 1 << 2;
 export const CL_DEVICE_SVM_ATOMICS = 1 << 3;
 
 export const CL_QUEUE_PROPERTIES = 0x1093;
+export const CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE = 1 << 0;
 export const CL_QUEUE_PROFILING_ENABLE = 1 << 1;
 
 export const CL_PROGRAM_BUILD_LOG = 0x1183;

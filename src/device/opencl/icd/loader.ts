@@ -34,6 +34,8 @@ function declare(library: NativeLibrary) {
     clReleaseCommandQueue: func('int clReleaseCommandQueue(uintptr_t)'),
     clFlush: func('int clFlush(uintptr_t)'),
     clFinish: func('int clFinish(uintptr_t)'),
+    /** {@link OpenCl.clFinish} on a thread of libuv's pool. */
+    clFinishAsync: library.asyncFunc('int clFinish(uintptr_t)'),
     clCreateProgramWithSource: func(
       'uintptr_t clCreateProgramWithSource(uintptr_t, uint32_t, void *, void *, void *)',
     ),
@@ -65,15 +67,13 @@ function declare(library: NativeLibrary) {
     clEnqueueSVMMemFill: func(
       'int clEnqueueSVMMemFill(uintptr_t, uintptr_t, void *, size_t, size_t, uint32_t, void *, void *)',
     ),
-    clEnqueueBarrierWithWaitList: func(
-      'int clEnqueueBarrierWithWaitList(uintptr_t, uint32_t, void *, void *)',
-    ),
     clEnqueueMarkerWithWaitList: func('int clEnqueueMarkerWithWaitList(uintptr_t, uint32_t, void *, void *)'),
     clGetEventInfo: func('int clGetEventInfo(uintptr_t, uint32_t, size_t, void *, void *)'),
     clGetEventProfilingInfo: func('int clGetEventProfilingInfo(uintptr_t, uint32_t, size_t, void *, void *)'),
     clWaitForEvents: func('int clWaitForEvents(uint32_t, void *)'),
     /** {@link OpenCl.clWaitForEvents} on a thread of libuv's pool. */
     clWaitForEventsAsync: library.asyncFunc('int clWaitForEvents(uint32_t, void *)'),
+    clRetainEvent: func('int clRetainEvent(uintptr_t)'),
     clReleaseEvent: func('int clReleaseEvent(uintptr_t)'),
   };
 }
