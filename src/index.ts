@@ -57,6 +57,7 @@ export type { HeapClass, HeapStatistics } from './mirror/heap/heap-statistics.ts
 export type { MappedBuffer, TypedArrayConstructor } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
+export type { Pin, PinOptions } from './mirror/pin.ts';
 export { attachMirror } from './mirror/sharing/attach.ts';
 export type { AttachedBuffer } from './mirror/sharing/attached-buffer.ts';
 export type { AttachedAddressInfo, AttachedMirror } from './mirror/sharing/attached-mirror.ts';

@@ -172,6 +172,8 @@ export interface MirrorPort {
   drained(callback: () => void): void;
   /** Asks the device to make progress on ranges that wait for its answer to {@link MirrorPort.unmapped}. */
   nudge(): void;
+  /** Kernels may store to a range of the host's memory that is no buffer; gives the way to take that back. */
+  pinned?(range: Range): () => void;
 }
 
 /** What a device is given when a mirror opens it. */

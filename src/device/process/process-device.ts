@@ -22,6 +22,7 @@ import type {
   Device,
   DeviceContext,
   DeviceSpec,
+  MirrorPort,
   Program,
   ReservedRegion,
 } from '../device.ts';
@@ -36,13 +37,15 @@ import {
   type SystemMode,
 } from './process-options.ts';
 import { ProcessProgram, sourceUrl } from './process-program.ts';
+import { hostRanges } from './system/host-ranges.ts';
+import type { AttachRequest } from './system/messages.ts';
 import { NO_SYSTEM_COUNTERS, type SystemCounters, SystemSession } from './system/system-session.ts';
 
 export type { ProcessDeviceOptions, SystemCounters, SystemMode };
 
 /** How many processes a reopen tries: each has its own mappings at other addresses, perhaps where buffers lie. */
 const MOST_PROCESSES = 16;
-/** How many of them are given up since they lie over the host's heap or stack; the next one does what it can. */
+/** Of this many, all but the last are given up where they lie in the way of the host's own memory. */
 const ATTEMPTS_FOR_HOST = 4;
 
 /** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
@@ -56,7 +59,26 @@ export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<Pr
       const device = new ProcessDevice(session, checked);
       const limit =
         device.faults === 'trap' || checked.system !== 'off' ? { mostBuffers: mostProtectedRanges() } : {};
-      return { device, port: session.ring, ...limit };
+      return { device, port: withPins(session), ...limit };
+    },
+  };
+}
+
+/** The mirror's port, with what the mirror pins for stores. */
+function withPins(sessions: Sessions): MirrorPort {
+  const { ring } = sessions;
+  return {
+    mapped: (range, access) => ring.mapped(range, access),
+    unmapped: (range) => ring.unmapped(range),
+    drained: (callback) => ring.drained(callback),
+    nudge: () => ring.nudge(),
+    pinned(range) {
+      const pin = { ...range };
+      sessions.pinned.add(pin);
+      sessions.system?.pin(pin, true);
+      return () => {
+        if (sessions.pinned.delete(pin)) sessions.system?.pin(pin, false);
+      };
     },
   };
 }
@@ -86,6 +108,8 @@ class Sessions {
   reserved: readonly ReservedRegion[] = [];
   mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
   system: SystemSession | undefined;
+  /** What kernels may store to besides buffers; each as often as it was pinned. */
+  readonly pinned = new Set<Range>();
   readonly #context: DeviceContext;
   readonly #options: CheckedOptions;
 
@@ -126,16 +150,12 @@ class Sessions {
     }
   }
 
-  /** Whether the host's own heap and stack can be reached: nothing of the device's lies there. */
+  /** Whether nothing of the device's lies where the host has most of its memory. */
   #reachesHost({ claims }: DeviceReady): boolean {
     const { system, window } = this.#options;
     if (system === 'off') return true;
-    return parseMaps(readMaps('self')).vmas.every(
-      ({ kind, start, end }) =>
-        (kind !== 'heap' && kind !== 'stack') ||
-        start < window.start ||
-        end > window.end ||
-        covers(claims, { start, end }),
+    return hostRanges(parseMaps(readMaps('self')).vmas).every(
+      (range) => range.start < window.start || range.end > window.end || covers(claims, range),
     );
   }
 
@@ -143,13 +163,15 @@ class Sessions {
   async #attach(started: DeviceProcess, { system, claims }: DeviceReady): Promise<void> {
     if (!system) return;
     const { arena } = this.#context;
+    const mode = this.#options.system === 'all' ? 'all' : 'read';
     const { pid } = started;
-    const request = {
+    const request: Omit<AttachRequest, 'type' | 'id'> = {
       pid,
       descriptors: system,
       cores: this.#options.cores,
       claims,
       arenaInode: fstatSync(arena.fd).ino,
+      mode,
     };
     this.system?.close();
     const session = await SystemSession.open(
@@ -158,6 +180,7 @@ class Sessions {
       (reason) => started.giveUp(reason),
     );
     this.system = session;
+    for (const range of this.pinned) session.pin(range, true);
     void this.ring.lost.then(() => session.close());
   }
 
@@ -193,7 +216,8 @@ class Sessions {
     const region = this.reserved.find(({ start, end }) => address >= start && address < end);
     if (region) return `the device has that for itself: ${region.name}`;
     if (!this.system || address < this.#options.window.start) return undefined;
-    return "of its host's memory it may read what the host can read, and store nothing";
+    if (this.#options.system === 'all') return 'nor is that memory of its host that allows it';
+    return "of its host's memory it may read what the host can read, and store to what is pinned for that";
   }
 }
 

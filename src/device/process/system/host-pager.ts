@@ -65,6 +65,8 @@ export class HostPager {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
       const request = next.message as HostPagerRequest;
       if (request.type === 'attach') this.#attach(request);
+      else if (request.type === 'pin') this.#devices.get(request.id)?.pages.pins.add(request.range);
+      else if (request.type === 'unpin') this.#devices.get(request.id)?.pages.pins.remove(request.range);
       else if (request.type === 'detach') this.#detach(request.id);
       else {
         for (const id of [...this.#devices.keys()]) this.#detach(id);
@@ -115,7 +117,7 @@ export class HostPager {
 
 /** Takes what the device has made over into this process. Leaves nothing open where it throws. */
 function serve(request: AttachRequest, tracker: HostTracker): Served {
-  const { pid, descriptors, cores, claims, arenaInode } = request;
+  const { pid, descriptors, cores, claims, arenaInode, mode } = request;
   const taken: number[] = [];
   const mapped: SharedMemory[] = [];
   const pidfd = pidfdOpen(pid);
@@ -141,6 +143,8 @@ function serve(request: AttachRequest, tracker: HostTracker): Served {
       control,
       userfaultfd,
       kick,
+      pid,
+      mode,
       cores,
       claims,
       pageSize: pageSize(),

@@ -29,11 +29,13 @@ export interface AttachRequest {
   readonly cores: number;
   readonly claims: readonly Range[];
   readonly arenaInode: number;
+  readonly mode: 'read' | 'all';
 }
 
-/** `detach`: the device's process is ending or has ended. `stop`: the thread is to end. */
+/** `pin`: kernels may store there; `unpin` takes one `pin` back. `detach`: the device's process is ending or has ended. `stop`: the thread is to end. */
 export type HostPagerRequest =
   | AttachRequest
+  | { readonly type: 'pin' | 'unpin'; readonly id: number; readonly range: Range }
   | { readonly type: 'detach'; readonly id: number }
   | { readonly type: 'stop' };
 

@@ -10,6 +10,7 @@ import { distFolder } from '../../../engine/device-process.ts';
 import { SystemError, UnsupportedError } from '../../../errors.ts';
 import { close } from '../../../linux/memfd.ts';
 import { eventfd, signalEventfd } from '../../../linux/process.ts';
+import type { Range } from '../../../mm/address.ts';
 import type { AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
 
 const ENTRY = 'device/process/system/entry-host.cjs';
@@ -25,6 +26,8 @@ interface Client {
 export interface Attachment {
   /** The device's process has ended, or will be ended at once. */
   detach(): void;
+  /** Kernels may store there, or no longer. From the next packet on at the latest. */
+  pin(range: Range, on: boolean): void;
 }
 
 let running: SystemPager | undefined;
@@ -100,6 +103,7 @@ class SystemPager {
         this.#tell({ type: 'detach', id });
         this.#leave(id);
       },
+      pin: (range, on) => this.#tell({ type: on ? 'pin' : 'unpin', id, range }),
     };
   }
 
