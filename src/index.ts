@@ -26,6 +26,7 @@ export type {
 } from './device/device.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
+  type Advice,
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,

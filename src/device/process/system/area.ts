@@ -64,6 +64,8 @@ export const COUNTERS = [
   'writtenBytes',
   'remappedBytes',
   'untrackedBytes',
+  'advisedBytes',
+  'prefetchedBytes',
   'writableFaults',
   'writeBacks',
   'writtenBackBytes',

@@ -9,7 +9,7 @@ import type { SharedMemory } from '../../../engine/shared-memory.ts';
 import { futexWake } from '../../../linux/futex.ts';
 import type { MappedArea } from '../../../linux/page-map.ts';
 import { signalEventfd } from '../../../linux/process.ts';
-import { copyRange, FaultReader, type PageFault, wakeRange } from '../../../linux/userfaultfd.ts';
+import { FaultReader, type PageFault, wakeRange } from '../../../linux/userfaultfd.ts';
 import { alignDown, type Range } from '../../../mm/address.ts';
 import {
   AREA,
@@ -23,10 +23,10 @@ import {
   wildAddress,
   wildWord,
 } from './area.ts';
-import { chooseChunk, NO_SEQUENCE, type Sequence } from './chunks.ts';
+import { NO_SEQUENCE, type Sequence } from './chunks.ts';
+import { Copies } from './copies.ts';
 import { Pins } from './pins.ts';
-import { Residency } from './residency.ts';
-import type { Cache, HostTracker } from './tracker.ts';
+import type { HostTracker } from './tracker.ts';
 import { Twins } from './twins.ts';
 
 export interface DevicePagesOptions {
@@ -53,20 +53,12 @@ const MOST_TWINS = 65536;
 /** Pages that one store opens at most. */
 const MOST_OPENED = 64;
 
-/** `gone`: the device's process has ended. `wild`: there is nothing to copy. */
-type Outcome = 'done' | 'wild' | 'gone';
-
-export class DevicePages implements Cache {
-  readonly tracked: Residency;
-  readonly stale: Residency;
-  readonly replaced: Residency;
+export class DevicePages {
   readonly pins = new Pins();
-  /** Copies of what can't be tracked: good for one launch. */
-  readonly #untracked: Residency;
+  readonly copies: Copies;
   readonly #o: DevicePagesOptions;
   readonly #faults: FaultReader;
   readonly #twins: Twins;
-  #sequence: Sequence = NO_SEQUENCE;
   #opened: Sequence = NO_SEQUENCE;
   /** What could not be written back, for the packet that ends next. */
   #unwritten: Range[] = [];
@@ -78,20 +70,17 @@ export class DevicePages implements Cache {
 
   constructor(options: DevicePagesOptions) {
     this.#o = options;
-    this.tracked = new Residency(options.pageSize);
-    this.stale = new Residency(options.pageSize);
-    this.replaced = new Residency(options.pageSize);
-    this.#untracked = new Residency(options.pageSize);
+    const count = (counter: Counter, by: number): void => this.#count(counter, by);
+    this.copies = new Copies({ ...options, count });
     this.#twins = new Twins({
       pid: options.pid,
       userfaultfd: options.userfaultfd,
       pageSize: options.pageSize,
       writable: (page) => (options.mode === 'all' ? [page] : this.pins.within(page)),
-      isSame: (page) => !this.tracked.has(page.start) || options.tracker.isSame(page, this),
+      isSame: (page) => this.copies.isSame(page),
       wrote: (bytes) => this.#count('writtenBackBytes', bytes),
     });
     this.#faults = new FaultReader(options.userfaultfd);
-    options.tracker.add(this);
   }
 
   /** Answers what the device has asked for. */
@@ -113,7 +102,7 @@ export class DevicePages implements Cache {
   }
 
   close(): void {
-    this.#o.tracker.remove(this);
+    this.copies.close();
   }
 
   #answer(fault: PageFault, calls: readonly number[]): void {
@@ -122,13 +111,15 @@ export class DevicePages implements Cache {
     this.#count('faults', 1);
     tracker.refresh();
     const area = tracker.areaAt(page);
-    const claim = this.#o.claims.find(({ start, end }) => start <= page && page < end);
-    const readable = area?.readable && area.inode !== arenaInode && claim;
-    if (!readable || (fault.access === 'write' && !this.#mayStore(fault.address, area))) {
+    if (
+      !area?.readable ||
+      area.inode === arenaInode ||
+      (fault.access === 'write' && !this.#mayStore(fault.address, area))
+    ) {
       this.#refuse(fault, calls);
     } else if (fault.kind === 'protected') {
       this.#open(fault, page, area);
-    } else if (this.#fetch(page, area, claim) === 'wild') {
+    } else if (this.copies.fetch(page, area) === 'wild') {
       this.#refuse(fault, calls);
     }
   }
@@ -175,7 +166,7 @@ export class DevicePages implements Cache {
   }
 
   #canOpen(page: number): boolean {
-    if (this.#twins.dirty.has(page) || !(this.tracked.has(page) || this.#untracked.has(page))) return false;
+    if (this.#twins.dirty.has(page) || !this.copies.has(page)) return false;
     return (
       this.#o.mode === 'all' || this.pins.within({ start: page, end: page + this.#o.pageSize }).length > 0
     );
@@ -194,61 +185,6 @@ export class DevicePages implements Cache {
     for (const { start, end } of failed) this.#count('unwrittenBytes', end - start);
     area.i32[AREA.MORE] = 0;
     this.#reply(failed.slice(0, MOST_DROPS));
-  }
-
-  /** Copies the page and what of its surroundings is worth it. */
-  #fetch(page: number, area: MappedArea, claim: Range): Outcome {
-    const { pageSize } = this.#o;
-    const bounds = { start: Math.max(area.start, claim.start), end: Math.min(area.end, claim.end) };
-    // It is not there, whatever was known.
-    const only = { start: page, end: page + pageSize };
-    this.tracked.remove(only);
-    this.#untracked.remove(only);
-    const chunk = chooseChunk(page, bounds, this.#resident(area), this.#sequence);
-    this.#sequence = chunk.sequence;
-    let outcome: Outcome = 'done';
-    let bytes = 0;
-    for (const gap of this.#resident(area).gaps(chunk)) {
-      const copied = this.#copy(gap, page, area);
-      bytes += copied.bytes;
-      if (copied.outcome !== 'done') outcome = copied.outcome;
-    }
-    if (outcome !== 'done') return outcome;
-    // Before the threads are woken: whoever sees what they do next also sees the counters.
-    this.#count('fetches', 1);
-    this.#count('fetchedBytes', bytes);
-    wakeRange(this.#o.userfaultfd, chunk.start, chunk.end - chunk.start);
-    return outcome;
-  }
-
-  #resident(area: MappedArea): Residency {
-    return area.anonymous ? this.tracked : this.#untracked;
-  }
-
-  #copy(range: Range, page: number, area: MappedArea): { bytes: number; outcome: Outcome } {
-    const { pageSize, tracker, userfaultfd, kick } = this.#o;
-    const into = tracker.arm(area, range, this) ? this.tracked : this.#untracked;
-    let bytes = 0;
-    let outcome: Outcome = 'done';
-    for (let at = range.start; at < range.end; ) {
-      const done = copyRange(userfaultfd, at, at, range.end - at);
-      if (done.bytes > 0) into.add({ start: at, end: at + done.bytes });
-      bytes += done.bytes;
-      at += done.bytes;
-      if (done.errno === '' || done.errno === 'EAGAIN') continue;
-      if (done.errno === 'EEXIST') {
-        // A page of the device's that is not known here: good for this launch, as it is now.
-        this.#untracked.add({ start: at, end: at + pageSize });
-        at += pageSize;
-        continue;
-      }
-      if (done.errno === 'ESRCH') return { bytes, outcome: 'gone' };
-      if (at === page && done.errno === 'EFAULT') outcome = 'wild';
-      // A buffer was there: its pager has yet to learn that it has gone.
-      if (done.errno !== 'EFAULT') signalEventfd(kick);
-      break;
-    }
-    return { bytes, outcome };
   }
 
   /** Hands a fault to the device's own pager, which knows the buffers, and ends the core where it is none of theirs. */
@@ -280,23 +216,19 @@ export class DevicePages implements Cache {
 
   /** Says what the device is to drop before its next packet. */
   #acquire(request: number): void {
-    const { area, tracker } = this.#o;
+    const { area } = this.#o;
     if (this.#drops.length === 0) {
       this.#count('acquires', 1);
-      const { written, remapped } = tracker.changes(this);
-      const untracked = this.#untracked.ranges();
+      const outdated = this.copies.outdated();
+      this.#drops = outdated.flatMap(({ ranges }) => ranges);
       // Of another packet that still runs: dropped as they are, its stores would be lost.
       if (this.#twins.pages > 0)
-        for (const range of [...written, ...remapped, ...untracked])
-          this.#unwritten.push(...this.#twins.flush(range));
-      this.#forget('writtenBytes', written);
-      this.#forget('remappedBytes', remapped);
-      this.#forget('untrackedBytes', untracked);
-      this.#drops = [...written, ...remapped, ...untracked];
+        for (const range of this.#drops) this.#unwritten.push(...this.#twins.flush(range));
+      this.copies.forget(outdated);
     }
     const now = this.#drops.splice(0, MOST_DROPS);
     area.i32[AREA.MORE] = this.#drops.length > 0 ? 1 : 0;
-    if (now.length > 0) this.#dropping = { request, ranges: now };
+    if (now.length > 0) this.#dropping = { request, ranges: [...now, ...this.#drops] };
     this.#reply(now);
   }
 
@@ -310,19 +242,6 @@ export class DevicePages implements Cache {
     Atomics.store(i32, AREA.DIRTY, this.#twins.pages + this.#unwritten.length);
     Atomics.store(i32, AREA.ANSWER, i32[AREA.REQUEST]!);
     futexWake(address + AREA.ANSWER * 4, 1);
-  }
-
-  #forget(cause: Counter, ranges: readonly Range[]): void {
-    for (const range of ranges) {
-      const before = this.tracked.pages + this.#untracked.pages;
-      this.tracked.remove(range);
-      this.#untracked.remove(range);
-      this.stale.remove(range);
-      this.replaced.remove(range);
-      const pages = before - this.tracked.pages - this.#untracked.pages;
-      this.#count('invalidations', 1);
-      this.#count(cause, pages * this.#o.pageSize);
-    }
   }
 
   /** One thread counts; whoever reads sees a count of before or after. */

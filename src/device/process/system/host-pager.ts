@@ -12,9 +12,10 @@ import { close } from '../../../linux/memfd.ts';
 import { pageSize } from '../../../linux/mmap.ts';
 import { takeDescriptor } from '../../../linux/other-process.ts';
 import { Poller, pidfdOpen, readFrom } from '../../../linux/process.ts';
+import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES } from './area.ts';
 import { DevicePages } from './device-pages.ts';
-import type { AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
 import { HostTracker } from './tracker.ts';
 
 /** Where nobody can ring any more (the thread of the mirror was terminated), this thread ends within so many milliseconds. */
@@ -67,6 +68,7 @@ export class HostPager {
       if (request.type === 'attach') this.#attach(request);
       else if (request.type === 'pin') this.#devices.get(request.id)?.pages.pins.add(request.range);
       else if (request.type === 'unpin') this.#devices.get(request.id)?.pages.pins.remove(request.range);
+      else if (request.type === 'advise') this.#advise(request.id, request.range, request.advice);
       else if (request.type === 'detach') this.#detach(request.id);
       else {
         for (const id of [...this.#devices.keys()]) this.#detach(id);
@@ -74,6 +76,17 @@ export class HostPager {
       }
     }
     return false;
+  }
+
+  #advise(id: number, range: Range, advice: Advice): void {
+    const copies = this.#devices.get(id)?.pages.copies;
+    try {
+      if (advice === 'prefetch') copies?.prefetch(range);
+      else if (advice === 'drop') copies?.drop(range);
+      else copies?.preferSize(range, advice.fetchSize);
+    } catch (error) {
+      this.#fail(id, error);
+    }
   }
 
   #attach(request: AttachRequest): void {

@@ -11,7 +11,7 @@ import { SystemError, UnsupportedError } from '../../../errors.ts';
 import { close } from '../../../linux/memfd.ts';
 import { eventfd, signalEventfd } from '../../../linux/process.ts';
 import type { Range } from '../../../mm/address.ts';
-import type { AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
 
 const ENTRY = 'device/process/system/entry-host.cjs';
 
@@ -28,6 +28,8 @@ export interface Attachment {
   detach(): void;
   /** Kernels may store there, or no longer. From the next packet on at the latest. */
   pin(range: Range, on: boolean): void;
+  /** Has happened before the next packet begins. */
+  advise(range: Range, advice: Advice): void;
 }
 
 let running: SystemPager | undefined;
@@ -103,6 +105,7 @@ class SystemPager {
         this.#tell({ type: 'detach', id });
         this.#leave(id);
       },
+      advise: (range, advice) => this.#tell({ type: 'advise', id, range, advice }),
       pin: (range, on) => this.#tell({ type: on ? 'pin' : 'unpin', id, range }),
     };
   }

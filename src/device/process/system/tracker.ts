@@ -63,6 +63,11 @@ export class HostTracker {
     this.#caches.delete(cache);
   }
 
+  /** What is mapped at an address, or else above it. */
+  areaAfter(address: number): MappedArea | undefined {
+    return this.#areas.at(address);
+  }
+
   /** What is mapped at an address now; undefined where nothing is. */
   areaAt(address: number): MappedArea | undefined {
     const area = this.#areas.at(address);
