@@ -69,6 +69,7 @@ try {
         'src/device/process/entry-main.ts',
         'src/device/process/entry-core.ts',
         'src/device/process/entry-pager.ts',
+        'src/device/process/system/entry-host.ts',
       ],
     });
     await compileConformanceKernels();

@@ -189,7 +189,11 @@ export class DeviceFault extends MirrorError {
         : `${who} faulted: ${how}${where}${near}${
             d.reason === 'read-only' ? ' (read-only for this device)' : ''
           }${d.address !== undefined && d.detail ? `; ${d.detail}` : ''}`;
-    super('ERR_MIRROR_DEVICE_FAULT', text, d.address === undefined ? {} : { errno: 'EFAULT' });
+    super(
+      'ERR_MIRROR_DEVICE_FAULT',
+      text,
+      d.address === undefined ? {} : { errno: d.reason === 'read-only' ? 'EPERM' : 'EFAULT' },
+    );
     this.reason = d.reason;
     this.device = d.device;
     this.kernel = d.kernel;
@@ -212,6 +216,22 @@ export class DeviceLost extends MirrorError {
     this.device = device;
     this.reason = reason;
     this.exit = exit;
+  }
+}
+
+/** An OpenCL driver refused a call, or a command of it failed. */
+export class OpenClError extends MirrorError {
+  /** `clEnqueueNDRangeKernel`; for a command that failed later, the call that put it in. */
+  readonly call: string;
+  /** OpenCL's number for the failure, below 0. */
+  readonly status: number;
+  /** Its name: `'CL_OUT_OF_RESOURCES'`. */
+  readonly constant: string;
+  constructor(call: string, status: number, constant: string, hint = '') {
+    super('ERR_MIRROR_OPENCL', `${call} failed: ${constant} (${status})${hint ? `. ${hint}` : ''}`);
+    this.call = call;
+    this.status = status;
+    this.constant = constant;
   }
 }
 

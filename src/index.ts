@@ -17,11 +17,15 @@ export type {
   Device,
   DeviceCounters,
   DeviceSpec,
+  Freeable,
+  FreeOptions,
   Items,
   Kernel,
   KernelArgument,
   LaunchOptions,
   MapOptions,
+  MemoryRange,
+  MigrateOptions,
   Prerequisite,
   Program,
   Queue,
@@ -32,11 +36,22 @@ export type {
   UnmapOptions,
   UserEvent,
 } from './device/device.ts';
+export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
+export { listOpenclDevices, type OpenClChoice } from './device/opencl/list-devices.ts';
+export {
+  type OpenClDevice,
+  type OpenClDeviceOptions,
+  type OpenClLoadOptions,
+  openclDevice,
+} from './device/opencl/opencl-device.ts';
+export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
+  type SystemCounters,
+  type SystemMode,
 } from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {

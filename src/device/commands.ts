@@ -43,7 +43,16 @@ export interface Program {
   kernel<const Kinds extends readonly ArgumentKind[]>(name: string, kinds: Kinds): Kernel<Kinds>;
 }
 
-export type CommandType = 'launch' | 'copy' | 'fill' | 'map' | 'unmap' | 'barrier' | 'marker';
+export type CommandType =
+  | 'launch'
+  | 'copy'
+  | 'fill'
+  | 'map'
+  | 'unmap'
+  | 'migrate'
+  | 'free'
+  | 'barrier'
+  | 'marker';
 export type CommandStatus = 'queued' | 'submitted' | 'complete' | 'failed';
 
 /**
@@ -123,7 +132,13 @@ export interface LaunchOptions<Args extends readonly unknown[] = readonly Kernel
   extends CommandOptions {
   readonly items: Items;
   readonly args: Args;
-  /** Items that a core takes at a time; by default an eighth of a core's share, at most 2^20. */
+  /**
+   * Items of a work-group, in the dimensions of `items`, of which it is a divisor (clEnqueueNDRangeKernel's local size).
+   * Items are numbered group by group then, and one core runs all items of a group, one after the other. `WorkItems` of
+   * `mirrorspace/kernel`, and `mirrorspace/assembly/work-items` in AssemblyScript, tell where an item lies.
+   */
+  readonly local?: Items;
+  /** Items that a core takes at a time; by default an eighth of a core's share, at most 2^20. With `local`, whole groups. */
   readonly chunk?: number;
   /**
    * Buffers, or addresses in them, that the kernel reaches only through pointers it finds in memory
@@ -151,6 +166,33 @@ export interface TransferOptions extends CommandOptions {
   readonly size?: number;
 }
 
+/** Some bytes of a buffer; without a size, or with size 0, all of the buffer that holds the address. */
+export interface MemoryRange {
+  readonly address: Address;
+  readonly size?: number;
+}
+
+export interface MigrateOptions extends CommandOptions {
+  /** Who is about to use the memory: this device (default), or the host (CL_MIGRATE_MEM_OBJECT_HOST). */
+  readonly to?: 'device' | 'host';
+  /**
+   * What the memory holds need not be kept (CL_MIGRATE_MEM_OBJECT_CONTENT_UNDEFINED). It is kept all the same: there is one
+   * copy of it.
+   */
+  readonly contentUndefined?: boolean;
+}
+
+/** A buffer, or its address; for a callback any pointer. */
+export type Freeable = Address | Addressed;
+
+export interface FreeOptions extends CommandOptions {
+  /**
+   * Called in the queue's turn, on this thread, with exactly what was given; it does the freeing, which may be of anything
+   * (`(objects) => objects.forEach((object) => heap.free(object))`). What it throws is what the command fails with.
+   */
+  readonly callback?: (buffers: readonly Freeable[]) => void;
+}
+
 export interface QueueOptions {
   /**
    * `'in'` (default): each command begins once the one before has ended. `'out'`: commands run as soon as cores are free,
@@ -171,8 +213,16 @@ export interface Queue {
     kernel: Kernel<Kinds>,
     options: LaunchOptions<ArgumentsOf<Kinds>>,
   ): Command;
-  /** Copies `size` bytes on the device. Overlapping ranges are refused, as OpenCL does (CL_MEM_COPY_OVERLAP). */
-  copy(target: Address | Addressed, source: Address | Addressed, size?: number | TransferOptions): Command;
+  /**
+   * Copies `size` bytes. Overlapping ranges are refused, as OpenCL does (CL_MEM_COPY_OVERLAP). An end that is a view of
+   * ordinary memory no device reaches: then the host copies, on this thread, when the command's turn has come. Until then
+   * the view's bytes must stay as they are, and be there: where its ArrayBuffer has been transferred the command fails.
+   */
+  copy(
+    target: Address | Addressed | ArrayBufferView,
+    source: Address | Addressed | ArrayBufferView,
+    size?: number | TransferOptions,
+  ): Command;
   /** Fills `size` bytes with a pattern of 1 to 128 bytes; `size` is a multiple of the pattern's. */
   fill(target: Address | Addressed, pattern: number | Uint8Array, size?: number | TransferOptions): Command;
   /**
@@ -187,6 +237,21 @@ export interface Queue {
    * mapped.
    */
   unmap(buffer: Addressed, options?: UnmapOptions): Command;
+  /**
+   * Prefetches memory to where it is about to be used (clEnqueueSVMMigrateMem), so that the first accesses there cause no
+   * faults. Ranges may be unaligned, overlap and repeat; whole pages are what is prefetched, and allocated where nobody has
+   * touched them. To the host it is best effort.
+   */
+  migrate(
+    ranges: Address | Addressed | MemoryRange | readonly (Address | Addressed | MemoryRange)[],
+    options?: MigrateOptions,
+  ): Command;
+  /**
+   * Frees buffers when the command's turn has come (clEnqueueSVMFree), as `buffer.free()` does at that moment. From the
+   * call on no command can be put in that names them, and `buffer.free()` is refused; where the command fails they are as
+   * before. With a callback, that does the freeing, and nothing is refused.
+   */
+  free(buffers: Freeable | readonly Freeable[], options?: FreeOptions | FreeOptions['callback']): Command;
   /**
    * Ends once all commands before it have ended, or, where `after` names any, once these are complete. Commands that are
    * put in later run after it.

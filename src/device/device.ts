@@ -9,7 +9,15 @@ import type { CommandScope } from '../engine/command-scope.ts';
 import type { DeviceFaultDetails, DeviceLost, NearestBuffer } from '../errors.ts';
 import type { Address, Range } from '../mm/address.ts';
 import type { Capabilities } from './capabilities.ts';
-import type { Addressed, MapOptions, Program, Queue, QueueOptions, UnmapOptions } from './commands.ts';
+import type {
+  Addressed,
+  Freeable,
+  MapOptions,
+  Program,
+  Queue,
+  QueueOptions,
+  UnmapOptions,
+} from './commands.ts';
 
 /** A range of the device's window that the device keeps for itself: code, static data, stacks, firmware. */
 export interface ReservedRegion extends Range {
@@ -83,6 +91,14 @@ export interface OwnershipChange {
   fail(): void;
 }
 
+/** The free of a buffer that goes with a command: one of the two is called, once. */
+export interface QueuedFree {
+  /** The command's turn has come: frees it as its own `free` would. */
+  commit(): void;
+  /** The command has failed. */
+  cancel(): void;
+}
+
 /** What a device is given when a mirror opens it. */
 export interface DeviceContext {
   readonly name: string;
@@ -103,6 +119,13 @@ export interface DeviceContext {
   map(buffer: Addressed, options: MapOptions | undefined): OwnershipChange;
   /** For {@link Queue.unmap}. */
   unmap(buffer: Addressed, options: UnmapOptions | undefined): OwnershipChange;
+  /** The live buffer that holds the address, where this device may touch it. */
+  bufferAt(address: Address): Range | undefined;
+  /**
+   * For {@link Queue.free}: from now on no command may name the buffer. Throws RangeError where it is no live buffer's
+   * address, StateError where it is freed, or about to be, already.
+   */
+  beginFree(name: string, buffer: Freeable): QueuedFree;
   /** The buffer nearest to an address, in words; for faults. */
   nearest(address: Address): NearestBuffer | undefined;
   /** To be called when the device reserves other regions than when it was opened, as after a reopen. */

@@ -18,7 +18,8 @@ export function checkBuffer(context: DeviceContext, name: string, buffer: Addres
 
 function isFreed(name: string, buffer: Addressed): boolean {
   try {
-    return (buffer as { freed?: unknown }).freed === true;
+    const { freed, freeing } = buffer as { freed?: unknown; freeing?: unknown };
+    return freed === true || freeing === true;
   } catch {
     // A buffer keeps that in a private field, which no Proxy has.
     throw invalidType(name, 'a buffer itself, not a Proxy of it', buffer);

@@ -154,7 +154,7 @@ export const PACKET_STATUS = { NONE: 0, FAILED: 1, CANCELLED: 2 } as const;
 export const ARGUMENT_TAG = { NUMBER: 0, BIGINT: 1, UNSIGNED: 2 } as const;
 
 /** Kernels that every device has, below the numbers of loaded ones. */
-export const BUILTIN_KERNEL = { COPY: 1, FILL: 2 } as const;
+export const BUILTIN_KERNEL = { COPY: 1, FILL: 2, PREFETCH: 3 } as const;
 export const FIRST_LOADED_KERNEL = 16;
 
 export const coreWord = (core: number): number => (CORES + core * CORE_STRIDE) / 4;

@@ -150,6 +150,12 @@ export class MapLogReader {
     this.#segment = new Segment(fd, segments);
   }
 
+  /** True where something was logged that nobody has applied yet. */
+  get behind(): boolean {
+    const { i32 } = this.#header;
+    return Atomics.load(i32, HEAD) !== Atomics.load(i32, APPLIED);
+  }
+
   /**
    * Calls `apply` for every new entry, in order, then says that they are applied. Threads of a device may share the
    * work: one at a time applies, and all return with everything applied that was logged when they came.

@@ -1,12 +1,12 @@
 /**
- * The ranges of mirrored memory that transfers name, checked against what the device may touch. Pure but for the mirror
- * that it asks.
+ * The ranges of mirrored memory that transfers name, checked against what the device may touch.
  *
  * @module
  */
 import type { Addressed, DeviceContext } from '../device/device.ts';
 import { invalidType, outOfRange } from '../errors.ts';
 import { checkBuffer, checkRange } from './buffer-checks.ts';
+import { type CopyEnd, hostBytes } from './host-copies.ts';
 import { isAddressed } from './kernel-arguments.ts';
 
 /** Whose memory it is, and how much of it one command can name. */
@@ -37,4 +37,14 @@ export function checkedRange(
   checkRange(context, name, address, length, name === 'target' ? 'write' : 'read');
   context.checkUnmapped(name, address);
   return { address, size: length };
+}
+
+/** An end of a copy, which may be a view of ordinary memory. */
+export function copyEnd(
+  of: RangeContext,
+  name: 'source' | 'target',
+  where: number | Addressed | ArrayBufferView,
+  size: number | undefined,
+): CopyEnd {
+  return ArrayBuffer.isView(where) ? hostBytes(name, where, size) : checkedRange(of, name, where, size);
 }

@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs';
 import { allocatePages, punchHole } from '../linux/memfd.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, mmap, PROT_READ, PROT_WRITE } from '../linux/mmap.ts';
 import { Poller, readFrom } from '../linux/process.ts';
-import { continueRange, FaultReader, type PageFault, wakeRange, zeroRange } from '../linux/userfaultfd.ts';
+import { continueRange, FaultReader, wakeRange, zeroRange } from '../linux/userfaultfd.ts';
 import { type Address, alignDown, type Range } from '../mm/address.ts';
 import {
   CORE,
@@ -25,42 +25,10 @@ import {
   MAP_ENTRY,
 } from './control-layout.ts';
 import { LiveRanges } from './live-ranges.ts';
-import type { MapLogReader } from './map-log.ts';
-import type { SharedMemory } from './shared-memory.ts';
+import type { Message, PagerMail, PagerOptions } from './pager-options.ts';
 
 /** A core may touch this many wild pages before it stops; then the whole device is given up. */
 const WILD_PAGES_ALLOWED = 64;
-
-export interface PagerOptions {
-  readonly control: SharedMemory;
-  readonly log: MapLogReader;
-  readonly userfaultfd: number;
-  /** Where virtual address 0 of the window lies in this process. */
-  readonly base: Address;
-  readonly limit: Address;
-  readonly arena: number;
-  /** An eventfd: the host wants log entries applied, or the supervisor has moved a core on. */
-  readonly kick: number;
-  readonly cores: number;
-  readonly pageSize: number;
-  /** The device's own memory within the window (stacks, static data): anonymous pages, always live. */
-  readonly own: readonly Range[];
-  /** Maps and registers a page of the window as it was at the start; `live` where a buffer lies there. */
-  restore(page: Address, live: boolean): void;
-  /** A core has been taken from its kernel (state STOPPING) and must be terminated. */
-  stopping(core: number, loading: boolean): void;
-  /** A stopped core's wild pages are gone. */
-  restored(core: number): void;
-  /** A core's kernel (or start function) is why {@link PagerOptions.lose} will be called. */
-  blame(core: number, loading: boolean): void;
-  /** The device can't go on. Does not return. */
-  lose(reason: string): never;
-}
-
-/** A fault as it was read about, and the number of each core's call just before that. */
-interface Message extends PageFault {
-  readonly calls: readonly number[];
-}
 
 export class Pager {
   readonly #o: PagerOptions;
@@ -91,6 +59,7 @@ export class Pager {
       if (poller.ready(1)) readFrom(this.#o.kick, this.#kickCount);
       this.#catchUp();
       this.#moveStoppedCores();
+      for (const mail of this.#o.system?.mail() ?? []) this.#answerMail(mail);
       for (const fault of this.#read()) this.#answer(fault);
       while (this.#later.length > 0) this.#answer(this.#later.shift()!);
     }
@@ -113,6 +82,7 @@ export class Pager {
         punchHole(this.#o.arena, from, Math.min(end, filled.end) - from);
       }
       this.#live.apply(kind, start, end);
+      this.#o.system?.apply(kind, start, end);
     });
     this.#filled = undefined;
   }
@@ -135,9 +105,26 @@ export class Pager {
       this.#fill(range, page, fault.kind === 'missing', live.readOnly);
       this.#filled = range;
       this.#catchUp();
+    } else if (this.#o.system && !live) {
+      // Another pager's by now: the thread faults again, there.
+      this.#wake(page);
     } else {
       this.#wildFault(fault, page, live ? FAULT_REASON.READ_ONLY : FAULT_REASON.UNMAPPED);
     }
+  }
+
+  #answerMail(mail: PagerMail): void {
+    const page = alignDown(mail.address, this.#o.pageSize);
+    this.#catchUp();
+    // A buffer that has come to be since the core entered its kernel.
+    if (this.#live.find(mail.address)) this.#wake(page);
+    else this.#wildFault(mail, page, mail.reason);
+  }
+
+  #wake(page: Address): void {
+    const { base, pageSize, system, userfaultfd } = this.#o;
+    wakeRange(userfaultfd, base + page, pageSize);
+    system?.wake(page);
   }
 
   /** Before the thread is woken: whoever sees what it did next also sees the fault. */
@@ -177,7 +164,7 @@ export class Pager {
   }
 
   #wildFault(fault: Message, page: Address, reason: number): void {
-    const { control, base, userfaultfd, pageSize } = this.#o;
+    const { control, base } = this.#o;
     const core = this.#coreOf(fault.thread);
     if (core === -1) {
       // What a core has left that is no more.
@@ -188,7 +175,7 @@ export class Pager {
     const state = Atomics.load(control.i32, block + CORE.STATE);
     if (!this.#isCurrent(core, state, fault)) {
       // Of a call that has ended, after which the buffer was freed. Should the core wait after all, it faults again.
-      wakeRange(userfaultfd, base + page, pageSize);
+      this.#wake(page);
       return;
     }
     Atomics.add(control.i32, HEADER.WILD_FAULTS, 1);
@@ -229,7 +216,7 @@ export class Pager {
    * page is a live one that the device may only read, a copy on write, since other cores go on reading there.
    */
   #letGo(core: number, page: Address): void {
-    const { arena, base, control, pageSize, userfaultfd } = this.#o;
+    const { arena, base, control, pageSize, system } = this.#o;
     // The page wakes whoever waits for it: their messages must be read before, or their faults would go unnoticed.
     this.#drain(page);
     const taken = this.#take(core, page);
@@ -241,11 +228,16 @@ export class Pager {
       );
     }
     if (taken) Atomics.add(control.i32, HEADER.WILD_PAGES, 1);
+    const live = this.#live.find(page) !== undefined;
+    if (system && !live) {
+      system.letGo(page);
+      return;
+    }
     // MAP_FIXED: the page lies in the window, which this process owns.
     const prot = PROT_READ | PROT_WRITE;
-    if (this.#live.find(page)) mmap(base + page, pageSize, prot, MAP_FIXED | MAP_PRIVATE, arena, page);
+    if (live) mmap(base + page, pageSize, prot, MAP_FIXED | MAP_PRIVATE, arena, page);
     else mmap(base + page, pageSize, prot, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    wakeRange(userfaultfd, base + page, pageSize);
+    this.#wake(page);
   }
 
   /** Reads all pending faults; those at `page` are wild, the others are answered later. */
@@ -280,7 +272,7 @@ export class Pager {
   }
 
   #moveStoppedCores(): void {
-    const { control, pageSize, cores } = this.#o;
+    const { control, pageSize, cores, system } = this.#o;
     for (const [core, fault] of this.#held) {
       const state = Atomics.load(control.i32, coreWord(core) + CORE.STATE);
       if (state === CORE_STATE.STOPPING || state === CORE_STATE.STOPPED) continue;
@@ -304,7 +296,8 @@ export class Pager {
         this.#catchUp();
         const live = this.#live.find(page) !== undefined;
         // What the arena holds there may be another device's: out of reach, but for faults, from its first moment on.
-        this.#o.restore(page, live);
+        if (system && !live) system.restore(page);
+        else this.#o.restore(page, live);
       }
       Atomics.sub(control.i32, HEADER.WILD_PAGES, gone);
       Atomics.store(control.i32, coreWord(core) + CORE.STATE, CORE_STATE.IDLE);

@@ -12,9 +12,13 @@ import type {
   CommandOptions,
   CommandType,
   DeviceContext,
+  Freeable,
+  FreeOptions,
   Kernel,
   LaunchOptions,
   MapOptions,
+  MemoryRange,
+  MigrateOptions,
   QueueOrder as Order,
   Queue,
   TransferOptions,
@@ -25,17 +29,15 @@ import { argumentContext, checkUses } from './buffer-checks.ts';
 import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkAfter, checkObject, checkStop } from './command-options.ts';
 import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
-import {
-  type ArgumentContext,
-  chunkSize,
-  countItems,
-  isAddressed,
-  packArguments,
-} from './kernel-arguments.ts';
-import { checkedRange } from './memory-ranges.ts';
+import { hostCopy } from './host-copies.ts';
+import { type ArgumentContext, isAddressed, packArguments } from './kernel-arguments.ts';
+import { chunkSize, countItems, groupSize } from './launch-range.ts';
+import { checkedRange, copyEnd } from './memory-ranges.ts';
+import { checkRanges, migrateOptions, prefetchHere, prefetchPackets } from './migration.ts';
 import { mapCommand, unmapCommand } from './ownership-commands.ts';
 import { dispatch, fillPacket, nothing, patternBytes, TRANSFER_CHUNK } from './packets.ts';
 import { QueueOrder } from './queue-order.ts';
+import { beginFrees, callWith, checkFreeables } from './queued-free.ts';
 import type { Settlement } from './settlement.ts';
 import type { StopConditions } from './stop-watch.ts';
 
@@ -76,6 +78,7 @@ export interface QueueHost {
 }
 
 const NO_OPTIONS: CommandOptions = {};
+const NONE: readonly Settlement[] = [];
 
 export class RingQueue implements Queue {
   readonly number: number;
@@ -112,20 +115,35 @@ export class RingQueue implements Queue {
     }
     checkObject('options', options);
     const items = countItems(options.items, this.#host.maxItems);
-    const chunk = chunkSize(options.chunk, items, this.#host.cores);
+    const group = groupSize(options.local, options.items);
+    const chunk = chunkSize(options.chunk, items, this.#host.cores, group);
     const args = packArguments(name, kinds, options.args, this.#arguments);
     if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
     if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
-    return this.#put('launch', name, dispatch(id, items, chunk, args), options);
+    return this.#put('launch', name, this.launchPacket(id, items, chunk, args), options);
   }
 
-  copy(target: number | Addressed, source: number | Addressed, size?: number | TransferOptions): Command {
+  /** @internal The packet of a launch that has been checked. */
+  protected launchPacket(
+    id: number,
+    items: number,
+    chunk: number,
+    args: readonly (number | bigint)[],
+  ): Packet {
+    return dispatch(id, items, chunk, args);
+  }
+
+  copy(
+    target: number | Addressed | ArrayBufferView,
+    source: number | Addressed | ArrayBufferView,
+    size?: number | TransferOptions,
+  ): Command {
     const options = transferOptions(size);
-    const from = checkedRange(this.#host, 'source', source, options.size);
+    const from = copyEnd(this.#host, 'source', source, options.size);
     if (isAddressed(target) && target.size < from.size) {
       throw outOfRange('size', `at most the target's ${target.size} bytes`, from.size);
     }
-    const to = checkedRange(this.#host, 'target', target, from.size);
+    const to = copyEnd(this.#host, 'target', target, from.size);
     if (to.address < from.address + from.size && from.address < to.address + from.size) {
       throw outOfRange(
         'target',
@@ -133,7 +151,10 @@ export class RingQueue implements Queue {
         to.address,
       );
     }
-    const packet = dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
+    const packet =
+      'view' in from || 'view' in to
+        ? hostCopy(this.#host.context.arena.fd, to, from, from.size)
+        : dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
     return this.#put('copy', 'copy', packet, options);
   }
 
@@ -150,6 +171,44 @@ export class RingQueue implements Queue {
 
   unmap(buffer: Addressed, options?: UnmapOptions): Command {
     return unmapCommand(this.#host.context, this.#pass, buffer, options);
+  }
+
+  migrate(
+    ranges: number | Addressed | MemoryRange | readonly (number | Addressed | MemoryRange)[],
+    options: MigrateOptions = NO_OPTIONS,
+  ): Command {
+    checkObject('options', options);
+    const { to, ...rest } = migrateOptions(options);
+    const pages = checkRanges(this.#host.context, ranges);
+    if (to === 'host') return this.#put('migrate', 'migrate', prefetchHere(pages), rest);
+    const packets = prefetchPackets(pages);
+    const last = packets.pop()!;
+    const parts = packets.map((packet) => this.#put('migrate', 'migrate', packet, rest));
+    return this.#put('migrate', 'migrate', last, rest, parts);
+  }
+
+  free(
+    buffers: Freeable | readonly Freeable[],
+    how: FreeOptions | FreeOptions['callback'] = NO_OPTIONS,
+  ): Command {
+    const options = typeof how === 'function' ? { callback: how } : how;
+    checkObject('options', options);
+    const { callback } = options;
+    if (callback !== undefined && typeof callback !== 'function')
+      throw invalidType('callback', 'a function', callback);
+    const what = checkFreeables(buffers);
+    if (callback) return this.#put('free', 'free', callWith(callback, what), options);
+    const free = beginFrees(this.#host.context, what);
+    let command: QueuedCommand;
+    try {
+      command = this.#put('free', 'free', () => free.commit(), options);
+    } catch (error) {
+      free.cancel();
+      throw error;
+    }
+    if (command.settled) free.cancel();
+    else command.whenSettled(() => command.outcome === 'failed' && free.cancel());
+    return command;
   }
 
   barrier(options?: CommandOptions): Command {
@@ -186,15 +245,18 @@ export class RingQueue implements Queue {
     return this.#failed.splice(0).filter((command) => !command.observed);
   }
 
+  /** Puts a command in; it waits for `parts` as for what its options name. */
   #put(
     type: CommandType,
     kernel: string,
     packet: Packet | HostAction,
     options: CommandOptions,
+    parts: readonly Settlement[] = NONE,
   ): QueuedCommand {
     const stop = checkStop(options);
-    const after = checkAfter(options.after, this.#host.scope);
-    const gates = this.#order?.gates ?? after;
+    const named = checkAfter(options.after, this.#host.scope);
+    const after = parts.length > 0 ? [...named, ...parts] : named;
+    const gates = this.#order?.gates ?? NONE;
     if (after.length === 0 && gates.length === 0)
       return this.#host.submit(this, type, kernel, packet, undefined, stop);
     return this.#host.submit(this, type, kernel, packet, { after, gates }, stop);

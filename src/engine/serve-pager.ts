@@ -15,6 +15,7 @@ import { firstMessage } from './first-message.ts';
 import { blame, lose } from './loss.ts';
 import { MapLogReader } from './map-log.ts';
 import { Pager } from './pager.ts';
+import type { PagerOptions } from './pager-options.ts';
 import { ProtectedWindow, runStandIn } from './protected-window.ts';
 import { SharedMemory } from './shared-memory.ts';
 import type { PagerReport, PagerStart } from './thread-messages.ts';
@@ -35,6 +36,8 @@ export interface PagedWindow {
   readonly own?: readonly Range[];
   /** Maps and registers a page as it was at the start; by default that is the arena's. */
   restore?(page: Address, live: boolean, userfaultfd: number): void;
+  /** The rest of the window, where another pager answers. */
+  readonly system?: PagerOptions['system'];
 }
 
 /** Takes the thread over, once it has its data. */
@@ -43,7 +46,7 @@ export async function servePager<Data extends PagerData>(
 ): Promise<void> {
   const data = await firstMessage<Data>();
   const { userfaultfd, cores, control: address, logSegments } = data;
-  const { base, limit, own = [], restore } = windowOf(data);
+  const { base, limit, own = [], restore, system } = windowOf(data);
   const report = (message: PagerReport): void => parentPort!.postMessage(message);
   const control = new SharedMemory(address, CONTROL_BYTES);
   const log = new MapLogReader(CHILD_FD.LOG, logSegments);
@@ -60,6 +63,7 @@ export async function servePager<Data extends PagerData>(
     }
     new Pager({
       ...{ control, log, userfaultfd, base, limit, arena, kick, cores, pageSize: page, own },
+      ...(system ? { system } : {}),
       restore: (start, live) => {
         if (restore) restore(start, live, userfaultfd);
         else restoreArena(base, start, start + page, live, arena, userfaultfd);

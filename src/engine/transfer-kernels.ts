@@ -1,5 +1,5 @@
 /**
- * The kernels that every device of this engine has without a program: copy and fill, over whatever gives the bytes of a
+ * The kernels that every device of this engine has without a program: copy, fill and prefetch, over whatever gives the bytes of a
  * range in the core's address space. Pure.
  *
  * @module
@@ -19,7 +19,31 @@ export function transferKernels(
   kernels[BUILTIN_KERNEL.FILL] = (begin, end, target, length, ...words) => {
     fill(bytesAt(Number(target) + begin, end - begin), patternOf(Number(length), words as bigint[]));
   };
+  kernels[BUILTIN_KERNEL.PREFETCH] = (begin, end, page, ...ranges) =>
+    touch(bytesAt, begin, end, Number(page), ranges.map(Number));
   return kernels;
+}
+
+/** Reads a byte of each of the pages [begin, end) of all ranges, which are given as start and number of pages. */
+function touch(
+  bytesAt: (address: number, length: number) => Uint8Array,
+  begin: number,
+  end: number,
+  page: number,
+  ranges: readonly number[],
+): number {
+  let sum = 0;
+  let first = 0;
+  for (let i = 0; i < ranges.length; i += 2) {
+    const [start, pages] = [ranges[i]!, ranges[i + 1]!];
+    const from = Math.max(begin - first, 0);
+    const to = Math.min(end - first, pages);
+    first += pages;
+    if (from >= to) continue;
+    const bytes = bytesAt(start + from * page, (to - from) * page);
+    for (let at = 0; at < bytes.length; at += page) sum += bytes[at]!;
+  }
+  return sum;
 }
 
 function patternOf(length: number, words: bigint[]): Uint8Array {

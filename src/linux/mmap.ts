@@ -23,6 +23,8 @@ export const MADV_DONTNEED = 4;
 export const MADV_DONTFORK = 10;
 export const MADV_HUGEPAGE = 14;
 export const MADV_DONTDUMP = 16;
+/** Maps the pages as reads would; Linux 5.14. */
+export const MADV_POPULATE_READ = 22;
 
 const cMmap = libcFunction('int64_t mmap(uintptr_t, size_t, int, int, int, int64_t)');
 const cMunmap = libcFunction('int munmap(uintptr_t, size_t)');

@@ -23,17 +23,26 @@ export const UFFD_FEATURE_MINOR_SHMEM = 1n << 10n;
 /** Addresses to the byte, not to the page; 5.18 on. */
 export const UFFD_FEATURE_EXACT_ADDRESS = 1n << 11n;
 export const UFFD_FEATURE_WP_HUGETLBFS_SHMEM = 1n << 12n;
+/** Pages that are not there yet can be write-protected; 6.4 on. */
+export const UFFD_FEATURE_WP_UNPOPULATED = 1n << 13n;
+/** A store to a write-protected page clears the protection and waits for nobody; 6.7 on. */
+export const UFFD_FEATURE_WP_ASYNC = 1n << 15n;
 
 export const UFFDIO_REGISTER_MODE_MISSING = 1n;
 export const UFFDIO_REGISTER_MODE_WP = 2n;
 export const UFFDIO_REGISTER_MODE_MINOR = 4n;
 
 const UFFDIO_CONTINUE_MODE_WP = 2n;
+const UFFDIO_COPY_MODE_DONTWAKE = 1n;
+const UFFDIO_COPY_MODE_WP = 2n;
+const UFFDIO_WRITEPROTECT_MODE_WP = 1n;
 
 const UFFDIO_API = 0xc018aa3f;
 const UFFDIO_REGISTER = 0xc020aa00;
 const UFFDIO_WAKE = 0x8010aa02;
+const UFFDIO_COPY = 0xc028aa03;
 const UFFDIO_ZEROPAGE = 0xc020aa04;
+const UFFDIO_WRITEPROTECT = 0xc018aa06;
 const UFFDIO_CONTINUE = 0xc020aa07;
 
 const UFFD_EVENT_PAGEFAULT = 0x12;
@@ -93,6 +102,12 @@ export function registerRange(fd: number, start: Address, length: number, mode: 
     throw systemError('ioctl', ['UFFDIO_REGISTER', start, length]);
 }
 
+/** {@link registerRange} that gives the refusal's name (`EINVAL`, `EBUSY`, ...), or `''`. */
+export function tryRegisterRange(fd: number, start: Address, length: number, mode: bigint): string {
+  const request = new BigUint64Array([BigInt(start), BigInt(length), mode, 0n]);
+  return ioctl(fd, UFFDIO_REGISTER, request) === -1 ? lastError() : '';
+}
+
 /** Lets threads that wait for the range try again. */
 export function wakeRange(fd: number, start: Address, length: number): void {
   if (ioctl(fd, UFFDIO_WAKE, new BigUint64Array([BigInt(start), BigInt(length)])) === -1)
@@ -129,6 +144,39 @@ export function zeroRange(fd: number, start: Address, length: number): Filled {
  */
 export function continueRange(fd: number, start: Address, length: number, readOnly = false): Filled {
   return fillRange(fd, UFFDIO_CONTINUE, start, length, readOnly ? UFFDIO_CONTINUE_MODE_WP : 0n);
+}
+
+const copied = new BigInt64Array(5);
+
+/**
+ * Copies from the caller's memory, wherever that is, into missing pages of the process that the descriptor is of, and
+ * wakes nobody. The pages come up write-protected. Safe for the caller whatever lies at the source: EFAULT
+ * where it can't be read. EEXIST at a page that is there already, ENOENT or EINVAL where the range is not registered for
+ * both modes, ESRCH where that process has ended.
+ */
+export function copyRange(fd: number, target: Address, source: Address, length: number): Filled {
+  copied[0] = BigInt(target);
+  copied[1] = BigInt(source);
+  copied[2] = BigInt(length);
+  copied[3] = UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP;
+  copied[4] = 0n;
+  if (ioctl(fd, UFFDIO_COPY, copied) === 0) return { bytes: length, errno: '' };
+  const errno = lastError();
+  return { bytes: Math.max(0, Number(copied[4])), errno };
+}
+
+/**
+ * Write-protects a registered range, or takes the protection away and wakes its waiters. Touches no bytes. Gives `''`, or
+ * why not: ENOENT where the range is not registered, ESRCH where its process has ended.
+ */
+export function writeProtect(fd: number, start: Address, length: number, on: boolean): string {
+  const request = new BigUint64Array([BigInt(start), BigInt(length), on ? UFFDIO_WRITEPROTECT_MODE_WP : 0n]);
+  let errno = '';
+  do {
+    if (ioctl(fd, UFFDIO_WRITEPROTECT, request) === 0) return '';
+    errno = lastError();
+  } while (errno === 'EAGAIN');
+  return errno;
 }
 
 /** Reads pending faults; an empty list where there are none. */

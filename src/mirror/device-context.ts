@@ -4,15 +4,16 @@
  *
  * @module
  */
-import type { DeviceContext } from '../device/device.ts';
+import type { DeviceContext, Freeable, QueuedFree } from '../device/device.ts';
 import type { Arena } from '../engine/arena.ts';
 import type { CommandScope } from '../engine/command-scope.ts';
+import { outOfRange } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
 import { alignUp, type Range } from '../mm/address.ts';
 import type { Access } from './alloc-options.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import { mapChange, unmapChange } from './map-options.ts';
-import type { SvmBuffer } from './svm-buffer.ts';
+import { SvmBuffer } from './svm-buffer.ts';
 
 /** The context of the device with that number among the mirror's devices. */
 export function deviceContext(
@@ -41,7 +42,7 @@ export function deviceContext(
     accessTo(address, size) {
       if (!Number.isSafeInteger(address) || !(size >= 0)) return undefined;
       const buffer = live.at(address);
-      if (!buffer || address + size > buffer.end) return undefined;
+      if (!buffer || buffer.freeing || address + size > buffer.end) return undefined;
       const access = accessOf(buffer);
       return access === 'none' ? undefined : access;
     },
@@ -50,7 +51,21 @@ export function deviceContext(
     },
     map: (buffer, options) => mapChange(live.at(buffer.address), buffer, options),
     unmap: (buffer, options) => unmapChange(live.at(buffer.address), buffer, options),
+    bufferAt(address) {
+      const buffer = live.at(address);
+      return buffer && accessOf(buffer) !== 'none' ? { start: buffer.address, end: buffer.end } : undefined;
+    },
+    beginFree: (name, buffer) => beginFree(live, name, buffer),
     nearest: (address) => live.nearest(address),
     reserve,
   };
+}
+
+function beginFree(live: LiveBuffers, name: string, what: Freeable): QueuedFree {
+  const address = typeof what === 'number' ? what : what.address;
+  if (what instanceof SvmBuffer) what.check();
+  const buffer = Number.isSafeInteger(address) && address >= 0 ? live.at(address) : undefined;
+  if (buffer?.address !== address)
+    throw outOfRange(name, 'a live buffer of this mirror, or the address at which one begins', address);
+  return buffer.beginFree();
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { QueuedFree } from '../device/device.ts';
+import { StateError } from '../errors.ts';
 import type { Placement } from '../placement/index.ts';
 import type { Access, BufferType } from './alloc-options.ts';
 import type { MemoryOptions } from './buffer-memory.ts';
@@ -42,6 +44,7 @@ export class SvmBuffer extends MappedBuffer {
   readonly asked: MemoryOptions;
   readonly #owner: BufferOwner;
   #placement: Placement;
+  #freeing = false;
 
   /** @internal */
   constructor(parts: BufferParts) {
@@ -92,12 +95,41 @@ export class SvmBuffer extends MappedBuffer {
   /** Gives the memory back. Pending commands that may use it run first. Freeing twice is refused. */
   free(): void {
     if (this.freed) this.refuse();
+    if (this.#freeing) this.#refuseTwice();
     this.#owner.free(this);
   }
 
-  /** Frees, unless that has been done. */
+  /** Frees, unless that has been done, or a queue is to do it. */
   [Symbol.dispose](): void {
-    if (!this.freed) this.#owner.free(this);
+    if (!this.freed && !this.#freeing) this.#owner.free(this);
+  }
+
+  /** True from `queue.free` on, until that command has ended. */
+  get freeing(): boolean {
+    return this.#freeing;
+  }
+
+  /** @internal A command is to free it. Throws StateError where that has been done, or another is to. */
+  beginFree(): QueuedFree {
+    if (this.freed) this.refuse();
+    if (this.#freeing) this.#refuseTwice();
+    this.#freeing = true;
+    return {
+      commit: () => {
+        this.#freeing = false;
+        if (!this.freed) this.#owner.free(this);
+      },
+      cancel: () => {
+        this.#freeing = false;
+      },
+    };
+  }
+
+  #refuseTwice(): never {
+    throw new StateError(
+      'freed',
+      `buffer '${this.name}' is to be freed by a command that is in a queue already`,
+    );
   }
 
   /** @internal */

@@ -214,13 +214,12 @@ describe('processDevice', () => {
     ] as never[];
     for (const options of ranges)
       assert.throws(() => processDevice(options), { code: 'ERR_OUT_OF_RANGE' }, JSON.stringify(options));
-    for (const system of ['read', 'all'] as never[]) {
-      assert.throws(
-        () => processDevice({ system }),
-        (error: unknown) => error instanceof UnsupportedError && error.missing === 'system SVM',
-      );
-    }
+    assert.throws(
+      () => processDevice({ system: 'all' as never }),
+      (error: unknown) => error instanceof UnsupportedError && error.missing === 'system SVM',
+    );
     processDevice({ system: 'off' });
+    processDevice({ system: 'read' });
   });
 
   it('opens nothing where a flag is wrong', async () => {

@@ -19,13 +19,18 @@ export interface CoreModule {
 /** What a core is started with. */
 export interface CoreData extends CoreStart<CoreModule> {
   readonly cores: number;
+  readonly scratch: number;
   readonly claims: readonly Range[];
   /** Set where the window works by protection, without userfaultfd. */
   readonly logSegments?: number;
+  /** Set where memory is reached that no buffer holds. */
+  readonly system?: { readonly area: number; readonly bell: number; readonly logSegments: number };
 }
 
 /** What the pager is started with. */
 export interface PagerData extends PagerStart {
   /** Absent where the window works by protection. */
   readonly userfaultfd?: number;
+  /** Set where memory is reached that no buffer holds: that memory's userfaultfd, and what is shared with its pager. */
+  readonly system?: { readonly userfaultfd: number; readonly area: number };
 }

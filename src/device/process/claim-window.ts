@@ -24,6 +24,11 @@ import {
   pageSize,
 } from '../../linux/mmap.ts';
 import { readMaps } from '../../linux/process-maps.ts';
+import {
+  registerRange,
+  UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+} from '../../linux/userfaultfd.ts';
 import type { Address, Range } from '../../mm/address.ts';
 import { parseMaps } from '../../mm/parse-maps.ts';
 import type { ReservedRegion } from '../device.ts';
@@ -39,19 +44,30 @@ export interface ClaimedWindow {
   readonly reserved: readonly ReservedRegion[];
 }
 
+/** What is claimed so that it can hold copies of host memory, with a userfaultfd of its own. */
+export interface SystemClaim {
+  readonly userfaultfd: number;
+  /** Where the process's own mappings are to go. */
+  readonly room: Range;
+}
+
 /**
  * Claims what is free. With a userfaultfd every access faults first; without one the claims are inaccessible. Throws
  * UnsupportedError where the process may not have so many addresses, or where none is free.
  */
-export function claimWindow(window: Range, userfaultfd: number | undefined): ClaimedWindow {
+export function claimWindow(
+  window: Range,
+  userfaultfd: number | undefined,
+  system?: SystemClaim,
+): ClaimedWindow {
   const claims: Range[] = [];
   let own = readOwn();
   const next = nextMapping();
   const reached = withinUserSpace(window, own);
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     let all = true;
-    for (const range of claimable([...own, ...claims.map(named)], next, reached, pageSize())) {
-      if (claim(range, userfaultfd)) claims.push(range);
+    for (const range of claimable([...own, ...claims.map(named)], next, reached, pageSize(), system?.room)) {
+      if (system ? claimForCopies(range, system.userfaultfd) : claim(range, userfaultfd)) claims.push(range);
       else all = false;
     }
     if (all) break;
@@ -64,14 +80,28 @@ export function claimWindow(window: Range, userfaultfd: number | undefined): Cla
       "The device's process has nothing free in the window: choose another one, or none, for the device",
     );
   }
-  return { claims: sorted, reserved: notClaimed(sorted, readOwn(), next, window) };
+  return { claims: sorted, reserved: notClaimed(sorted, readOwn(), next, window, system?.room) };
 }
 
 function claim({ start, end }: Range, userfaultfd: number | undefined): boolean {
   const prot = userfaultfd === undefined ? PROT_NONE : PROT_READ | PROT_WRITE;
+  if (!place(start, end, prot, MAP_SHARED, CHILD_FD.ARENA)) return false;
+  madvise(start, end - start, MADV_DONTDUMP);
+  if (userfaultfd !== undefined) registerArena(start, end - start, userfaultfd);
+  return true;
+}
+
+/** Empty pages of the process's own, which come from the host's pager. */
+function claimForCopies({ start, end }: Range, userfaultfd: number): boolean {
+  if (!place(start, end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)) return false;
+  madvise(start, end - start, MADV_DONTDUMP);
+  registerRange(userfaultfd, start, end - start, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
+  return true;
+}
+
+function place(start: Address, end: Address, prot: number, kind: number, fd: number): boolean {
   try {
-    if (!mmapNoReplace(start, end - start, prot, MAP_SHARED | MAP_NORESERVE, CHILD_FD.ARENA, start))
-      return false;
+    return mmapNoReplace(start, end - start, prot, kind | MAP_NORESERVE, fd, fd === -1 ? 0 : start);
   } catch (cause) {
     if (!(cause instanceof SystemError)) throw cause;
     throw new UnsupportedError(
@@ -80,9 +110,6 @@ function claim({ start, end }: Range, userfaultfd: number | undefined): boolean 
       { cause, errno: cause.errno },
     );
   }
-  madvise(start, end - start, MADV_DONTDUMP);
-  if (userfaultfd !== undefined) registerArena(start, end - start, userfaultfd);
-  return true;
 }
 
 const named = (range: Range): OwnMapping => ({ ...range, name: '' });

@@ -29,19 +29,30 @@ const ROOM_STEP = 4 * TiB;
 /** What the C library can't have there it maps elsewhere; more would take too much of the low addresses from 32-bit devices. */
 const HEAP_ROOM = 16 * MiB;
 const STACK_ROOM = GiB;
+/** Where the host's own memory is to be reached, whatever lies there: what a stack grows to, and its guard gap. */
+const LEAST_STACK_ROOM = 16 * MiB;
 
 const ROOM_NAME = 'room for its own mappings';
 
-/** What the process keeps free of mirrored memory, by start; ranges may overlap. `next`: where a mapping would go now. */
-function kept(own: readonly OwnMapping[], next: number): OwnMapping[] {
-  const start = alignDown(Math.max(0, next - ROOM), ROOM_STEP);
-  const ranges: OwnMapping[] = [{ start, end: alignUp(next + ROOM, ROOM_STEP), name: ROOM_NAME }];
+/** The room around the place where a mapping that asks for none would go now. */
+function usualRoom(next: number): Range {
+  return { start: alignDown(Math.max(0, next - ROOM), ROOM_STEP), end: alignUp(next + ROOM, ROOM_STEP) };
+}
+
+/**
+ * What the process keeps free of mirrored memory, by start; ranges may overlap. `next`: where a mapping would go now.
+ * `room`: where they are to go instead, since the host has its own mappings about that place and they are to be reached.
+ */
+function kept(own: readonly OwnMapping[], next: number, room?: Range): OwnMapping[] {
+  const ranges: OwnMapping[] = [{ ...(room ?? usualRoom(next)), name: ROOM_NAME }];
+  const stackRoom = room ? LEAST_STACK_ROOM : STACK_ROOM;
   for (const mapping of own) {
     ranges.push(mapping);
     const { start: from, end, name } = mapping;
-    if (name === '[heap]') ranges.push({ start: end, end: end + HEAP_ROOM, name: 'room for its heap' });
+    if (name === '[heap]' && !room)
+      ranges.push({ start: end, end: end + HEAP_ROOM, name: 'room for its heap' });
     if (name === '[stack]')
-      ranges.push({ start: Math.max(0, from - STACK_ROOM), end: from, name: 'room for its stack' });
+      ranges.push({ start: Math.max(0, from - stackRoom), end: from, name: 'room for its stack' });
   }
   return ranges.sort((a, b) => a.start - b.start || a.end - b.end);
 }
@@ -52,11 +63,12 @@ export function claimable(
   next: number,
   window: Range,
   pageSize: number,
+  room?: Range,
 ): Range[] {
   const free: Range[] = [];
   let at = alignUp(window.start, pageSize);
   const end = alignDown(window.end, pageSize);
-  for (const range of kept(own, next)) {
+  for (const range of kept(own, next, room)) {
     if (range.start > at) free.push({ start: at, end: Math.min(alignDown(range.start, pageSize), end) });
     at = Math.max(at, alignUp(range.end, pageSize));
     if (at >= end) break;
@@ -82,9 +94,10 @@ export function notClaimed(
   own: readonly OwnMapping[],
   next: number,
   window: Range,
+  room?: Range,
 ): ReservedRegion[] {
   const regions: ReservedRegion[] = [];
-  const names = kept(own, next);
+  const names = kept(own, next, room);
   let at: number = window.start;
   for (const claim of [...claims, { start: window.end, end: window.end }]) {
     if (claim.start > at) regions.push({ start: at, end: claim.start, name: nameOf(names, at, claim.start) });
@@ -102,6 +115,20 @@ function nameOf(names: readonly OwnMapping[], start: number, end: number): strin
   // All that lies in the room is in there because it is the room.
   if (found.has(ROOM_NAME)) return ROOM_NAME;
   return [...found].slice(0, 4).join(', ') || 'not claimed';
+}
+
+/** The size of a room that is not about the usual place, and the addresses where it is looked for, from the top down. */
+const OTHER_ROOM = TiB;
+/** Above what V8 and position-independent programs ask for, below where the kernel puts mappings. */
+const OTHER_ROOMS: Range = { start: 0x4100_0000_0000, end: 0x6800_0000_0000 };
+
+/** A room for the mappings of a device's process where the host has none: the highest, so that it mostly stays the same. */
+export function roomClearOf(host: readonly Range[]): Range | undefined {
+  for (let start = OTHER_ROOMS.end - OTHER_ROOM; start >= OTHER_ROOMS.start; start -= OTHER_ROOM) {
+    const end = start + OTHER_ROOM;
+    if (!host.some((range) => range.start < end && start < range.end)) return { start, end };
+  }
+  return undefined;
 }
 
 /** Whether one of the claims holds all of a range. `claims` as {@link joined}. */

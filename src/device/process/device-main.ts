@@ -12,12 +12,14 @@ import { hex, ProgramError } from '../../errors.ts';
 import type { Range } from '../../mm/address.ts';
 import type { CoreModule, DeviceInit, DeviceReady, LoadRequest, ModuleExports } from './child-messages.ts';
 import { claimWindow } from './claim-window.ts';
+import { SystemSetup } from './system/setup.ts';
 
 class ProcessDeviceMain {
   readonly engine: DeviceMain<CoreModule>;
   readonly #init: DeviceInit;
   #claims: readonly Range[] = [];
   #userfaultfd: number | undefined;
+  #system: SystemSetup | undefined;
 
   constructor(init: DeviceInit, threads: DeviceThreads) {
     this.#init = init;
@@ -26,7 +28,9 @@ class ProcessDeviceMain {
       threads,
       coreData: () => ({
         cores: init.cores,
+        scratch: init.scratch,
         claims: this.#claims,
+        ...this.#system?.forCores(init.logSegments),
         ...(this.#userfaultfd === undefined ? { logSegments: init.logSegments } : {}),
       }),
       explainFault,
@@ -37,18 +41,30 @@ class ProcessDeviceMain {
   async ready(): Promise<DeviceReady> {
     const { userfaultfd, refused } = openFaults(this.#init.faults);
     this.#userfaultfd = userfaultfd;
-    const { claims, reserved } = claimWindow(this.#init.window, userfaultfd);
+    const { room } = this.#init;
+    if (room && userfaultfd !== undefined) this.#system = new SystemSetup(room);
+    const { claims, reserved } = claimWindow(this.#init.window, userfaultfd, this.#system);
     this.#claims = claims;
     await this.engine.startCores();
     const faults = userfaultfd === undefined ? 'trap' : 'userfaultfd';
-    return { faults, claims, reserved, ...(refused === undefined ? {} : { refused }) };
+    return {
+      faults,
+      claims,
+      reserved,
+      ...(refused === undefined ? {} : { refused }),
+      ...(this.#system ? { system: this.#system.descriptors } : {}),
+    };
   }
 
   /** The log of maps is read from now on: the host has seen that the claims hold all of it. */
   begin(): Promise<void> {
     const userfaultfd = this.#userfaultfd;
     const { logSegments } = this.#init;
-    return this.engine.startPager({ logSegments, ...(userfaultfd === undefined ? {} : { userfaultfd }) });
+    return this.engine.startPager({
+      logSegments,
+      ...(userfaultfd === undefined ? {} : { userfaultfd }),
+      ...this.#system?.forPager(),
+    });
   }
 
   async load({ program, url, first, expected }: LoadRequest): Promise<ModuleExports> {

@@ -29,6 +29,8 @@ import { installConsole } from './core-console.ts';
 import { CorePrograms, isFailure } from './core-programs.ts';
 import { provideContext } from './kernel/context.ts';
 import { MirroredMemory } from './kernel/mirrored-memory.ts';
+import { AREA_BYTES } from './system/area.ts';
+import { SystemGate } from './system/gate.ts';
 
 void firstMessage<CoreData>().then(serve);
 
@@ -40,10 +42,22 @@ async function serve(data: CoreData): Promise<void> {
   // Safe: the claims stay mapped for as long as the process lives.
   const memory = new MirroredMemory(claims, viewMemory);
   const programs = new CorePrograms(memory);
+  let scratch: Uint8Array | undefined;
   const protectedWindow =
     logSegments === undefined
       ? undefined
       : new ProtectedWindow(new MapLogReader(CHILD_FD.LOG, logSegments), 0, CHILD_FD.ARENA, pageSize());
+  const { system } = data;
+  const gate = system
+    ? new SystemGate({
+        area: new SharedMemory(system.area, AREA_BYTES),
+        control,
+        core,
+        log: new MapLogReader(CHILD_FD.LOG, system.logSegments),
+        bell: system.bell,
+        kick: CHILD_FD.KICK,
+      })
+    : undefined;
   const report = (message: CoreReport): void => parentPort!.postMessage(message);
 
   setThreadName(`mirror-core-${core}`);
@@ -52,6 +66,10 @@ async function serve(data: CoreData): Promise<void> {
     core,
     cores,
     memory,
+    scratch: () => {
+      scratch ??= new Uint8Array(data.scratch);
+      return scratch;
+    },
     items() {
       if (Atomics.load(i32, block + CORE.STATE) !== CORE_STATE.RUNNING) return undefined;
       return f64[slotByte(i32[block + CORE.QUEUE]!, i32[block + CORE.INDEX]!) / 8 + SLOT_F64.ITEMS]!;
@@ -78,7 +96,10 @@ async function serve(data: CoreData): Promise<void> {
 
   const loop = new CoreLoop(control, core, CHILD_FD.WAKE, {
     kernel: (id) => programs.kernel(id),
-    enter: () => protectedWindow?.catchUp(),
+    enter: () => {
+      protectedWindow?.catchUp();
+      gate?.enter();
+    },
     idle: () => (Atomics.load(mailCount, core) === seen ? undefined : 'leave'),
   });
   for (;;) {

@@ -6,13 +6,18 @@
 import type { Range } from '../../mm/address.ts';
 import type { ReservedRegion } from '../device.ts';
 import type { FaultMode } from '../option-checks.ts';
+import type { SystemDescriptors } from './system/messages.ts';
 
 /** What a device process is started with. */
 export interface DeviceInit {
   readonly cores: number;
+  /** Bytes of scratch memory for each core. */
+  readonly scratch: number;
   readonly logSegments: number;
   readonly faults: FaultMode;
   readonly window: Range;
+  /** Where the process's own mappings are to go, so that those of its host can be reached. Absent where they can't. */
+  readonly room?: Range;
 }
 
 /** What it says once its cores have come up. Nothing is answered for its window before `begin`. */
@@ -22,6 +27,8 @@ export interface DeviceReady {
   readonly refused?: string;
   readonly claims: readonly Range[];
   readonly reserved: readonly ReservedRegion[];
+  /** For the pager of the host, where memory is reached that no buffer holds. */
+  readonly system?: SystemDescriptors;
 }
 
 /** The claims hold what is live: from now on faults are answered. */

@@ -5,14 +5,18 @@
  *
  * @module
  */
+
+import { fstatSync } from 'node:fs';
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
 import { DeviceProcess } from '../../engine/device-process.ts';
 import type { MapLogWriter } from '../../engine/map-log.ts';
 import { OutOfProcessDevice } from '../../engine/out-of-process-device.ts';
 import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
-import { StateError, SystemError } from '../../errors.ts';
+import { StateError, SystemError, UnsupportedError } from '../../errors.ts';
+import { readMaps } from '../../linux/process-maps.ts';
 import type { Range } from '../../mm/address.ts';
+import { parseMaps } from '../../mm/parse-maps.ts';
 import type {
   AttachedDevice,
   Device,
@@ -22,20 +26,24 @@ import type {
   ReservedRegion,
 } from '../device.ts';
 import type { FaultMode } from '../option-checks.ts';
-import { covers } from './claims.ts';
+import { covers, roomClearOf } from './claims.ts';
 import type { DeviceInit, DeviceReady, LoadRequest, ModuleExports } from './host-messages.ts';
 import {
   type CheckedOptions,
   checkOptions,
   PROCESS_WINDOW,
   type ProcessDeviceOptions,
+  type SystemMode,
 } from './process-options.ts';
 import { ProcessProgram, sourceUrl } from './process-program.ts';
+import { NO_SYSTEM_COUNTERS, type SystemCounters, SystemSession } from './system/system-session.ts';
 
-export type { ProcessDeviceOptions };
+export type { ProcessDeviceOptions, SystemCounters, SystemMode };
 
 /** How many processes a reopen tries: each has its own mappings at other addresses, perhaps where buffers lie. */
 const MOST_PROCESSES = 16;
+/** How many of them are given up since they lie over the host's heap or stack; the next one does what it can. */
+const ATTEMPTS_FOR_HOST = 4;
 
 /** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
 export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<ProcessDevice> {
@@ -46,7 +54,8 @@ export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<Pr
       const session = new Sessions(context, checked);
       await session.ring.open();
       const device = new ProcessDevice(session, checked);
-      const limit = device.faults === 'trap' ? { mostBuffers: mostProtectedRanges() } : {};
+      const limit =
+        device.faults === 'trap' || checked.system !== 'off' ? { mostBuffers: mostProtectedRanges() } : {};
       return { device, port: session.ring, ...limit };
     },
   };
@@ -76,6 +85,7 @@ class Sessions {
   readonly programs: LoadedProgram[] = [];
   reserved: readonly ReservedRegion[] = [];
   mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
+  system: SystemSession | undefined;
   readonly #context: DeviceContext;
   readonly #options: CheckedOptions;
 
@@ -99,14 +109,16 @@ class Sessions {
       try {
         const ready = started.ready as DeviceReady;
         const taken = this.#context.live().find((range) => !covers(ready.claims, range));
-        if (!taken) {
+        if (!taken && (attempt >= ATTEMPTS_FOR_HOST || this.#reachesHost(ready))) {
+          await this.#attach(started, ready);
           this.#adopt(ready);
           await started.request({ type: 'begin' });
           for (const { request } of this.programs) await started.request({ ...request });
           return started;
         }
-        if (attempt === MOST_PROCESSES || this.ring.closed) throw inTheWay(this.#context, taken);
+        if (taken && (attempt === MOST_PROCESSES || this.ring.closed)) throw inTheWay(this.#context, taken);
       } catch (error) {
+        this.system?.close();
         await started.close();
         throw error;
       }
@@ -114,14 +126,51 @@ class Sessions {
     }
   }
 
+  /** Whether the host's own heap and stack can be reached: nothing of the device's lies there. */
+  #reachesHost({ claims }: DeviceReady): boolean {
+    const { system, window } = this.#options;
+    if (system === 'off') return true;
+    return parseMaps(readMaps('self')).vmas.every(
+      ({ kind, start, end }) =>
+        (kind !== 'heap' && kind !== 'stack') ||
+        start < window.start ||
+        end > window.end ||
+        covers(claims, { start, end }),
+    );
+  }
+
+  /** Has the pager of this process serve the device, where it reaches system memory. */
+  async #attach(started: DeviceProcess, { system, claims }: DeviceReady): Promise<void> {
+    if (!system) return;
+    const { arena } = this.#context;
+    const { pid } = started;
+    const request = {
+      pid,
+      descriptors: system,
+      cores: this.#options.cores,
+      claims,
+      arenaInode: fstatSync(arena.fd).ino,
+    };
+    this.system?.close();
+    const session = await SystemSession.open(
+      request,
+      this.system?.counters() ?? NO_SYSTEM_COUNTERS,
+      (reason) => started.giveUp(reason),
+    );
+    this.system = session;
+    void this.ring.lost.then(() => session.close());
+  }
+
   #spawn(log: MapLogWriter): Promise<DeviceProcess> {
-    const { cores, faults, window, execArgv } = this.#options;
+    const { cores, faults, scratch, window, execArgv, system } = this.#options;
     const { arena, name } = this.#context;
     const init: DeviceInit = {
       cores,
+      scratch,
       faults,
       logSegments: log.segments,
       window: { start: window.start, end: Math.min(window.end, arena.size) },
+      ...(system === 'off' ? {} : { room: roomForDevice() }),
     };
     return DeviceProcess.start({
       name,
@@ -143,7 +192,9 @@ class Sessions {
 
   #aboutOwn(address: number): string | undefined {
     const region = this.reserved.find(({ start, end }) => address >= start && address < end);
-    return region && `the device has that for itself: ${region.name}`;
+    if (region) return `the device has that for itself: ${region.name}`;
+    if (!this.system || address < this.#options.window.start) return undefined;
+    return "of its host's memory it may read what the host can read, and store nothing";
   }
 }
 
@@ -157,11 +208,21 @@ function inTheWay({ name, nearest }: DeviceContext, { start, end }: Range): Syst
   );
 }
 
+function roomForDevice(): Range {
+  const room = roomClearOf(parseMaps(readMaps('self')).vmas);
+  if (room) return room;
+  throw new UnsupportedError(
+    'address space',
+    "The device's process has no TiB for its own mappings that this process has free as well: open the device without 'system'",
+  );
+}
+
 export class ProcessDevice extends OutOfProcessDevice implements Device {
   readonly kind = 'process';
   readonly window: Range;
   readonly #sessions: Sessions;
   readonly #ring: RingDevice;
+  readonly #options: CheckedOptions;
   #nextKernel = FIRST_LOADED_KERNEL;
   #nextProgram = 1;
 
@@ -170,6 +231,7 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
     super(sessions.ring);
     this.#sessions = sessions;
     this.#ring = sessions.ring;
+    this.#options = options;
     this.window = options.window;
   }
 
@@ -181,6 +243,29 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
   /** How accesses outside live buffers are caught. */
   get faults(): Exclude<FaultMode, 'auto'> {
     return this.#sessions.mode;
+  }
+
+  /** What it reaches besides buffers. */
+  get system(): SystemMode {
+    return this.#options.system;
+  }
+
+  /**
+   * The addresses of its window that are its process's own: what the host has there it never sees. Through views,
+   * `atomics` and `memory` an access there is a fault; native code sees what the device has there.
+   */
+  unmirrorable(): readonly ReservedRegion[] {
+    return this.#sessions.reserved.filter((region) => !this.#options.reserved.includes(region));
+  }
+
+  /** Counters of system SVM; all 0 where it is off. */
+  systemCounters(): SystemCounters {
+    return this.#sessions.system?.counters() ?? NO_SYSTEM_COUNTERS;
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    this.#sessions.system?.close();
   }
 
   /**

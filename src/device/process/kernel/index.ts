@@ -12,6 +12,7 @@ export type { Address } from '../../../mm/address.ts';
 export { type AtomicWord, atomics } from './atomics.ts';
 export { AddressError } from './mirrored-memory.ts';
 export { type KernelMemory, type MemoryPiece, memory, type ViewConstructor, view } from './views.ts';
+export { WorkItems } from './work-items.ts';
 
 /** Whether this code runs on a core of a process device. */
 export function isDevice(): boolean {
@@ -26,6 +27,15 @@ export function core(): number {
 /** How many cores the device has. */
 export function cores(): number {
   return context().cores;
+}
+
+/**
+ * Bytes that this core has for itself, the same ones at each call: room for what a kernel works out on its way, with
+ * nothing allocated per call. As many as the device's option `scratch` says. They keep what is in them from one kernel to
+ * the next, until the core is started anew; they are no mirrored memory and have no address.
+ */
+export function scratch(): Uint8Array {
+  return context().scratch();
 }
 
 /** The items of the whole launch that this core runs a part of. Throws UnsupportedError outside of a kernel. */

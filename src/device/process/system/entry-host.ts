@@ -1,0 +1,14 @@
+/**
+ * The thread of the host's process that is its pager for system SVM.
+ *
+ * @module
+ */
+import { workerData } from 'node:worker_threads';
+import { setThreadName } from '../../../linux/process.ts';
+import { HostPager } from './host-pager.ts';
+import type { HostPagerData } from './messages.ts';
+
+setThreadName('mirror-system');
+const data = workerData as HostPagerData;
+new HostPager(data).run();
+data.port.close();

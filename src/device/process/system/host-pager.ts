@@ -1,0 +1,157 @@
+/**
+ * The pager of the host: a worker thread that answers the faults of all devices of a thread that reach system memory.
+ * It reads and copies host memory by system calls alone, which can't crash it, and runs on no thread that can fault.
+ *
+ * @module
+ */
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { CHILD_FD } from '../../../engine/child-protocol.ts';
+import { CONTROL_BYTES } from '../../../engine/control-layout.ts';
+import { SharedMemory } from '../../../engine/shared-memory.ts';
+import { close } from '../../../linux/memfd.ts';
+import { pageSize } from '../../../linux/mmap.ts';
+import { takeDescriptor } from '../../../linux/other-process.ts';
+import { Poller, pidfdOpen, readFrom } from '../../../linux/process.ts';
+import { AREA_BYTES } from './area.ts';
+import { DevicePages } from './device-pages.ts';
+import type { AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+import { HostTracker } from './tracker.ts';
+
+/** Where nobody can ring any more (the thread of the mirror was terminated), this thread ends within so many milliseconds. */
+const LOOK_UP = 500;
+
+interface Served {
+  readonly pages: DevicePages;
+  readonly userfaultfd: number;
+  readonly bell: number;
+  readonly kick: number;
+  readonly area: SharedMemory;
+  readonly control: SharedMemory;
+}
+
+export class HostPager {
+  readonly #data: HostPagerData;
+  readonly #tracker = new HostTracker();
+  readonly #devices = new Map<number, Served>();
+  readonly #count = new BigUint64Array(1);
+  #poller: Poller;
+
+  constructor(data: HostPagerData) {
+    this.#data = data;
+    this.#poller = new Poller([data.bell]);
+  }
+
+  /** Returns when it is told to stop. */
+  run(): void {
+    for (;;) {
+      this.#poller.wait(LOOK_UP);
+      readFrom(this.#data.bell, this.#count);
+      if (this.#takeMessages()) return;
+      for (const [id, device] of this.#devices) this.#serve(id, device);
+    }
+  }
+
+  #serve(id: number, { pages, bell }: Served): void {
+    try {
+      readFrom(bell, this.#count);
+      pages.serve();
+    } catch (error) {
+      this.#fail(id, error);
+    }
+  }
+
+  #takeMessages(): boolean {
+    const { port } = this.#data;
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
+      const request = next.message as HostPagerRequest;
+      if (request.type === 'attach') this.#attach(request);
+      else if (request.type === 'detach') this.#detach(request.id);
+      else {
+        for (const id of [...this.#devices.keys()]) this.#detach(id);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #attach(request: AttachRequest): void {
+    try {
+      this.#devices.set(request.id, serve(request, this.#tracker));
+      this.#poll();
+      this.#report({ type: 'attached', id: request.id });
+    } catch (error) {
+      this.#fail(request.id, error);
+    }
+  }
+
+  #detach(id: number): void {
+    const device = this.#devices.get(id);
+    if (!device) return;
+    this.#devices.delete(id);
+    device.pages.close();
+    for (const memory of [device.area, device.control]) {
+      memory.unmap();
+      close(memory.fd);
+    }
+    for (const fd of [device.userfaultfd, device.bell, device.kick]) close(fd);
+    this.#poll();
+  }
+
+  #poll(): void {
+    const fds = [...this.#devices.values()].flatMap(({ userfaultfd, bell }) => [userfaultfd, bell]);
+    this.#poller = new Poller([this.#data.bell, ...fds]);
+  }
+
+  #fail(id: number, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#detach(id);
+    this.#report({ type: 'failed', id, message });
+  }
+
+  #report(report: HostPagerReport): void {
+    this.#data.port.postMessage(report);
+  }
+}
+
+/** Takes what the device has made over into this process. Leaves nothing open where it throws. */
+function serve(request: AttachRequest, tracker: HostTracker): Served {
+  const { pid, descriptors, cores, claims, arenaInode } = request;
+  const taken: number[] = [];
+  const mapped: SharedMemory[] = [];
+  const pidfd = pidfdOpen(pid);
+  const take = (fd: number): number => {
+    const got = takeDescriptor(pidfd, fd);
+    taken.push(got);
+    return got;
+  };
+  const map = (fd: number, size: number): SharedMemory => {
+    const memory = SharedMemory.map(take(fd), 0, size);
+    mapped.push(memory);
+    return memory;
+  };
+  try {
+    const userfaultfd = take(descriptors.userfaultfd);
+    const bell = take(descriptors.bell);
+    const kick = take(CHILD_FD.KICK);
+    const area = map(descriptors.area, AREA_BYTES);
+    const control = map(CHILD_FD.CONTROL, CONTROL_BYTES);
+    const pages = new DevicePages({
+      tracker,
+      area,
+      control,
+      userfaultfd,
+      kick,
+      cores,
+      claims,
+      pageSize: pageSize(),
+      arenaInode,
+    });
+    return { pages, userfaultfd, bell, kick, area, control };
+  } catch (error) {
+    for (const memory of mapped) memory.unmap();
+    for (const fd of taken) close(fd);
+    throw error;
+  } finally {
+    close(pidfd);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What a thread with mirrors and its pager for system SVM tell each other. Types only.
+ *
+ * @module
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { Range } from '../../../mm/address.ts';
+
+/** What a device's process has made for system SVM: descriptors by their numbers there. */
+export interface SystemDescriptors {
+  readonly userfaultfd: number;
+  /** The shared memory of {@link AREA}. */
+  readonly area: number;
+  /** An eventfd that cores ring when they ask. */
+  readonly bell: number;
+}
+
+export interface HostPagerData {
+  /** Rung, for a message. */
+  readonly bell: number;
+  readonly port: MessagePort;
+}
+
+export interface AttachRequest {
+  readonly type: 'attach';
+  readonly id: number;
+  readonly pid: number;
+  readonly descriptors: SystemDescriptors;
+  readonly cores: number;
+  readonly claims: readonly Range[];
+  readonly arenaInode: number;
+}
+
+/** `detach`: the device's process is ending or has ended. `stop`: the thread is to end. */
+export type HostPagerRequest =
+  | AttachRequest
+  | { readonly type: 'detach'; readonly id: number }
+  | { readonly type: 'stop' };
+
+/** `failed`: the device can't be attached, or can't be served any more. */
+export type HostPagerReport =
+  | { readonly type: 'attached'; readonly id: number }
+  | { readonly type: 'failed'; readonly id: number; readonly message: string };

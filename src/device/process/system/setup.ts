@@ -1,0 +1,42 @@
+/**
+ * What a device's process makes for system SVM when it starts: a userfaultfd for copies of host memory, the memory that
+ * it shares with the host's pager, and that pager's bell. The host takes the descriptors from it.
+ *
+ * @module
+ */
+import { SharedMemory } from '../../../engine/shared-memory.ts';
+import { eventfd } from '../../../linux/process.ts';
+import {
+  openUserfaultfd,
+  UFFD_FEATURE_EXACT_ADDRESS,
+  UFFD_FEATURE_THREAD_ID,
+} from '../../../linux/userfaultfd.ts';
+import type { Range } from '../../../mm/address.ts';
+import type { CoreData, PagerData } from '../child-messages.ts';
+import { AREA_BYTES, AREA_NAME } from './area.ts';
+import { initializeArea } from './gate.ts';
+import type { SystemDescriptors } from './messages.ts';
+
+export class SystemSetup {
+  readonly room: Range;
+  readonly userfaultfd = openUserfaultfd(UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_EXACT_ADDRESS);
+  readonly #area = SharedMemory.create(AREA_NAME, AREA_BYTES);
+  readonly #bell = eventfd();
+
+  constructor(room: Range) {
+    this.room = room;
+    initializeArea(this.#area);
+  }
+
+  get descriptors(): SystemDescriptors {
+    return { userfaultfd: this.userfaultfd, area: this.#area.fd, bell: this.#bell };
+  }
+
+  forCores(logSegments: number): Pick<CoreData, 'system'> {
+    return { system: { area: this.#area.address, bell: this.#bell, logSegments } };
+  }
+
+  forPager(): Pick<PagerData, 'system'> {
+    return { system: { userfaultfd: this.userfaultfd, area: this.#area.address } };
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The pager for system SVM as a thread with mirrors has it: one worker for all of its devices, there while one of them
+ * is open. It never keeps the process alive.
+ *
+ * @module
+ */
+import { join } from 'node:path';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { distFolder } from '../../../engine/device-process.ts';
+import { SystemError, UnsupportedError } from '../../../errors.ts';
+import { close } from '../../../linux/memfd.ts';
+import { eventfd, signalEventfd } from '../../../linux/process.ts';
+import type { AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+
+const ENTRY = 'device/process/system/entry-host.cjs';
+
+/** A device that is being served. */
+interface Client {
+  attached(): void;
+  /** It can't be attached, or is served no longer. */
+  failed(message: string): void;
+}
+
+/** A device's part in the pager. */
+export interface Attachment {
+  /** The device's process has ended, or will be ended at once. */
+  detach(): void;
+}
+
+let running: SystemPager | undefined;
+
+/**
+ * Has a device served; `lost` is called once where that ends by itself. Throws UnsupportedError where this process may
+ * not have the device's descriptors.
+ */
+export function attachDevice(
+  request: Omit<AttachRequest, 'type' | 'id'>,
+  lost: (reason: string) => void,
+): Promise<Attachment> {
+  running ??= new SystemPager();
+  return running.attach(request, lost);
+}
+
+class SystemPager {
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #bell = eventfd();
+  readonly #clients = new Map<number, Client>();
+  readonly #stop = (): void => this.#tell({ type: 'stop' });
+  #stopped = false;
+  #holds = 0;
+  #nextId = 1;
+
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    const workerData: HostPagerData = { bell: this.#bell, port: port2 };
+    this.#worker = new Worker(join(distFolder(), ENTRY), { workerData, transferList: [port2], execArgv: [] });
+    this.#worker.on('error', (error) => this.#failAll(String(error)));
+    this.#worker.once('exit', () => {
+      process.off('exit', this.#stop);
+      this.#failAll('its thread ended');
+      this.#port.close();
+      close(this.#bell);
+    });
+    port1.on('message', (report: HostPagerReport) => this.#reported(report));
+    this.#worker.unref();
+    port1.unref();
+    // A worker in a system call keeps the process from ending.
+    process.once('exit', this.#stop);
+  }
+
+  async attach(
+    request: Omit<AttachRequest, 'type' | 'id'>,
+    lost: (reason: string) => void,
+  ): Promise<Attachment> {
+    const id = this.#nextId++;
+    this.#hold(true);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#clients.set(id, {
+          attached: resolve,
+          failed: (message) => reject(refusal(message)),
+        });
+        this.#tell({ ...request, type: 'attach', id });
+      });
+    } catch (error) {
+      this.#leave(id);
+      throw error;
+    } finally {
+      this.#hold(false);
+    }
+    this.#clients.set(id, {
+      attached: () => {},
+      failed: (message) => lost(`the pager of its host failed: ${message}`),
+    });
+    return {
+      detach: () => {
+        if (!this.#clients.has(id)) return;
+        this.#tell({ type: 'detach', id });
+        this.#leave(id);
+      },
+    };
+  }
+
+  /** With the last device the thread goes. */
+  #leave(id: number): void {
+    this.#clients.delete(id);
+    if (this.#clients.size > 0 || this.#stopped) return;
+    this.#stop();
+  }
+
+  #tell(request: HostPagerRequest): void {
+    if (this.#stopped) return;
+    if (request.type === 'stop') this.#retire();
+    this.#port.postMessage(request);
+    signalEventfd(this.#bell);
+  }
+
+  #reported(report: HostPagerReport): void {
+    const client = this.#clients.get(report.id);
+    if (report.type === 'attached') {
+      client?.attached();
+      return;
+    }
+    this.#clients.delete(report.id);
+    client?.failed(report.message);
+  }
+
+  /** The next device gets another one. */
+  #retire(): void {
+    this.#stopped = true;
+    if (running === this) running = undefined;
+  }
+
+  #failAll(reason: string): void {
+    this.#retire();
+    const clients = [...this.#clients.values()];
+    this.#clients.clear();
+    for (const client of clients) client.failed(reason);
+  }
+
+  #hold(on: boolean): void {
+    this.#holds += on ? 1 : -1;
+    if (on && this.#holds === 1) this.#port.ref();
+    else if (!on && this.#holds === 0) this.#port.unref();
+  }
+}
+
+/** This process may not have what it needs of its device. */
+export function refusal(cause: unknown): UnsupportedError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const errno = cause instanceof SystemError ? { errno: cause.errno } : {};
+  return new UnsupportedError(
+    'system SVM',
+    `This process can't answer the page faults of its device (${message}). It takes descriptors of its child, which needs the right to trace it: allow ptrace (kernel.yama.ptrace_scope below 2, a seccomp profile that permits 'pidfd_getfd'), or open the device without 'system'`,
+    errno,
+  );
+}

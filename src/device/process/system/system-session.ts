@@ -1,0 +1,104 @@
+/**
+ * System SVM of one life of a device's process, on the host's side: the pager that serves it, and what that counts.
+ *
+ * @module
+ */
+import { SharedMemory } from '../../../engine/shared-memory.ts';
+import { close } from '../../../linux/memfd.ts';
+import { takeDescriptor } from '../../../linux/other-process.ts';
+import { pidfdOpen } from '../../../linux/process.ts';
+import { AREA_BYTES, COUNTERS, counterIndex } from './area.ts';
+import type { AttachRequest } from './messages.ts';
+import { type Attachment, attachDevice, refusal } from './system-pager.ts';
+
+/** Counters of system SVM on one device since it was opened. */
+export interface SystemCounters {
+  /** Page faults of the device outside of buffers. */
+  readonly faults: number;
+  /** Faults that were answered by copying, and the bytes copied. */
+  readonly fetches: number;
+  readonly fetchedBytes: number;
+  /** Faults at what is not there for the device, and at buffers that it had not mapped yet. */
+  readonly refused: number;
+  /** Packets before which the host was asked what has changed. */
+  readonly acquires: number;
+  /** Ranges that were dropped since they were out of date, and the bytes of it by cause: the host has written there, */
+  readonly invalidations: number;
+  readonly writtenBytes: number;
+  /** something else is mapped there, or may not be read any more, */
+  readonly remappedBytes: number;
+  /** or changes can't be seen, as with files and shared memory. */
+  readonly untrackedBytes: number;
+}
+
+export const NO_SYSTEM_COUNTERS: SystemCounters = {
+  faults: 0,
+  fetches: 0,
+  fetchedBytes: 0,
+  refused: 0,
+  acquires: 0,
+  invalidations: 0,
+  writtenBytes: 0,
+  remappedBytes: 0,
+  untrackedBytes: 0,
+};
+
+export class SystemSession {
+  readonly #area: SharedMemory;
+  readonly #before: SystemCounters;
+  #attachment: Attachment | undefined;
+  #closed: SystemCounters | undefined;
+
+  private constructor(area: SharedMemory, before: SystemCounters) {
+    this.#area = area;
+    this.#before = before;
+  }
+
+  /**
+   * Has the pager serve the device's process; it goes on counting from `before`. Throws UnsupportedError where this
+   * process may not have the device's descriptors.
+   */
+  static async open(
+    request: Omit<AttachRequest, 'type' | 'id'>,
+    before: SystemCounters,
+    lost: (reason: string) => void,
+  ): Promise<SystemSession> {
+    const session = new SystemSession(mapArea(request), before);
+    try {
+      session.#attachment = await attachDevice(request, lost);
+      return session;
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+  }
+
+  counters(): SystemCounters {
+    if (this.#closed) return this.#closed;
+    const counted = COUNTERS.map((counter) => [
+      counter,
+      this.#before[counter] + this.#area.f64[counterIndex(counter)]!,
+    ]);
+    return Object.fromEntries(counted) as unknown as SystemCounters;
+  }
+
+  /** The process has ended, or ends at once. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = this.counters();
+    this.#attachment?.detach();
+    this.#area.unmap();
+    close(this.#area.fd);
+  }
+}
+
+function mapArea({ pid, descriptors }: Pick<AttachRequest, 'pid' | 'descriptors'>): SharedMemory {
+  const pidfd = pidfdOpen(pid);
+  try {
+    return SharedMemory.map(takeDescriptor(pidfd, descriptors.area), 0, AREA_BYTES);
+  } catch (error) {
+    throw refusal(error);
+  } finally {
+    close(pidfd);
+  }
+}

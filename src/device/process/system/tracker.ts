@@ -1,0 +1,127 @@
+/**
+ * Sees to it that no change of host memory goes unnoticed once a device has a copy: the host's own pages are in
+ * asynchronous write-protect mode, armed before they are copied. A store clears the protection and waits for nobody, and
+ * a scan finds it. One tracker serves all devices of a thread: arming a page again would make the others miss what was
+ * stored in between, so what a scan finds then is passed on to them.
+ *
+ * It sees private anonymous memory only. Files and shared memory may change by a write(2) or by another process.
+ *
+ * @module
+ */
+import { UnsupportedError } from '../../../errors.ts';
+import { type MappedArea, OwnAreas, PageMap } from '../../../linux/page-map.ts';
+import {
+  openUserfaultfd,
+  tryRegisterRange,
+  UFFD_FEATURE_WP_ASYNC,
+  UFFD_FEATURE_WP_UNPOPULATED,
+  UFFDIO_REGISTER_MODE_WP,
+  writeProtect,
+} from '../../../linux/userfaultfd.ts';
+import type { Range } from '../../../mm/address.ts';
+import type { Residency } from './residency.ts';
+
+/** Who has copies that were made under this tracker's eyes. */
+export interface Cache {
+  readonly tracked: Residency;
+  /** Pages of `tracked` that have changed and are armed again, so that no scan will find them. */
+  readonly stale: Residency;
+}
+
+/** Why copies are out of date. */
+export interface Changes {
+  readonly written: Range[];
+  /** Something else is mapped there now, or nothing, or nothing that may be read. */
+  readonly remapped: Range[];
+}
+
+export class HostTracker {
+  readonly #areas = new OwnAreas();
+  readonly #pages: PageMap | undefined;
+  readonly #userfaultfd: number | undefined;
+  readonly #caches = new Set<Cache>();
+
+  constructor() {
+    try {
+      this.#userfaultfd = openUserfaultfd(UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
+      this.#pages = new PageMap('self');
+      // Of an empty range: whether the kernel knows the call.
+      this.#pages.scan({ start: 0, end: 0 }, 'written');
+    } catch (error) {
+      // A kernel before 6.7: nothing is tracked, and nothing that was copied outlives its launch.
+      if (!(error instanceof UnsupportedError)) throw error;
+    }
+  }
+
+  add(cache: Cache): void {
+    this.#caches.add(cache);
+  }
+
+  remove(cache: Cache): void {
+    this.#caches.delete(cache);
+  }
+
+  /** What is mapped at an address now; undefined where nothing is. */
+  areaAt(address: number): MappedArea | undefined {
+    const area = this.#areas.at(address);
+    return area && area.start <= address ? area : undefined;
+  }
+
+  /** To be called before {@link areaAt} where an answer of before will not do. */
+  refresh(): void {
+    this.#areas.refresh();
+  }
+
+  /**
+   * Arms a range of an area, for `cache` to copy it from now on. False where changes there can't be seen: then the copy is
+   * good for one launch.
+   */
+  arm(area: MappedArea, range: Range, cache: Cache): boolean {
+    const fd = this.#userfaultfd;
+    if (fd === undefined || !area.anonymous) return false;
+    if (!this.#pages!.scan({ start: range.start, end: range.start + cache.tracked.pageSize }, 'absent')) {
+      // A new mapping. Whatever was copied from its addresses before was of another one.
+      for (const each of this.#caches) for (const old of each.tracked.within(area)) each.stale.add(old);
+      // All of the area, so that it stays one.
+      const refused = tryRegisterRange(fd, area.start, area.end - area.start, UFFDIO_REGISTER_MODE_WP);
+      if (refused !== '') return false;
+    }
+    for (const other of this.#caches) if (other !== cache) this.#passOn(range, other);
+    return writeProtect(fd, range.start, range.end - range.start, true) === '';
+  }
+
+  /** Notes for another cache what has changed in a range that is about to be armed anew. */
+  #passOn(range: Range, { tracked, stale }: Cache): void {
+    for (const shared of tracked.within(range)) {
+      // In one step: a store between a look and the protection would be lost to the other.
+      const written = this.#pages!.scan(shared, 'written', true);
+      const absent = this.#pages!.scan(shared, 'absent');
+      if (!written || !absent) stale.add(shared);
+      else for (const each of [...written, ...absent]) stale.add(each);
+    }
+  }
+
+  /** What of the copies that `cache` has is out of date. */
+  changes({ tracked, stale }: Cache): Changes {
+    const written: Range[] = stale.ranges();
+    const remapped: Range[] = [];
+    this.#areas.refresh();
+    for (const range of tracked.ranges()) {
+      for (let at: number = range.start; at < range.end; ) {
+        const area = this.#areas.at(at);
+        const start = Math.min(range.end, Math.max(at, area?.start ?? range.end));
+        if (start > at) remapped.push({ start: at, end: start });
+        at = Math.min(range.end, area?.end ?? range.end);
+        if (start < at) this.#look({ start, end: at }, area!, written, remapped);
+      }
+    }
+    return { written, remapped };
+  }
+
+  #look(part: Range, area: MappedArea, written: Range[], remapped: Range[]): void {
+    const seen = area.readable && area.anonymous ? this.#pages!.scan(part, 'written') : undefined;
+    const absent = seen && this.#pages!.scan(part, 'absent');
+    if (!seen || !absent) remapped.push(part);
+    else written.push(...seen, ...absent);
+  }
+}
