@@ -19,11 +19,14 @@ const LIVENESS = 50;
 
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
+  // One device is the usual case, and how long a look takes decides how soon a device on the same processor gets it.
+  const [only] = pumps.length === 1 ? pumps : [];
   for (let spins = SPIN; spins > 0; spins--) {
     const seen = completions(pumps);
     pump(pumps);
     if (command.settled) return true;
-    while (spins > 0 && completions(pumps) === seen) spins--;
+    if (only) spins = only.spin(seen, spins);
+    else while (spins > 0 && completions(pumps) === seen) spins -= pumps.length;
   }
   for (const each of pumps) each.block(1);
   try {

@@ -173,6 +173,14 @@ export class CommandPump {
     return this.#stopped ? 0 : Atomics.load(this.#host.control.i32, HEADER.COMPLETIONS);
   }
 
+  /** Looks until a packet completes, at most so many times; gives how many are left. */
+  spin(seen: number, times: number): number {
+    const { i32 } = this.#host.control;
+    let left = this.#stopped ? 0 : times;
+    while (left > 0 && Atomics.load(i32, HEADER.COMPLETIONS) === seen) left--;
+    return left;
+  }
+
   get completionsAddress(): number {
     return this.#host.control.address + HEADER.COMPLETIONS * 4;
   }
