@@ -20,7 +20,7 @@ const LIVENESS = 50;
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
   // One device is the usual case, and how long a look takes decides how soon a device on the same processor gets it.
-  const [only] = pumps.length === 1 ? pumps : [];
+  const only = pumps.length === 1 ? pumps[0] : undefined;
   for (let spins = SPIN; spins > 0; spins--) {
     const seen = completions(pumps);
     pump(pumps);

@@ -90,6 +90,8 @@ export class CommandPump {
         ready.push(waiting.shift()!);
     }
     for (const { callback } of ready) callback();
+    // A look that is due lets go by itself: the next command may come before it.
+    if (this.#looking) return;
     if (this.pending === 0) this.#letGo();
     else if (this.#stuck) this.follow();
   }
