@@ -19,8 +19,6 @@ import { HostEvent } from './user-events.ts';
 const SPIN_FOR = 0.15;
 /** Looks between two looks at the clock. */
 const LOOKS = 64;
-/** A blocked wait looks this often, in milliseconds, whether the devices still live. */
-const LIVENESS = 50;
 
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
@@ -30,6 +28,7 @@ export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, 
     if (command.settled) return true;
     if (!changes(pumps, seen, spinUntil)) break;
   }
+  const patience = Math.min(...pumps.map((each) => each.patience));
   for (const each of pumps) each.block(1);
   try {
     for (;;) {
@@ -39,7 +38,7 @@ export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, 
       const left = until - performance.now();
       if (left <= 0) return false;
       if (until === Number.POSITIVE_INFINITY) refuseEndless(command);
-      futexWaitAny(words, Math.min(left, LIVENESS));
+      futexWaitAny(words, Math.min(left, patience));
       pump(pumps);
       if (!command.settled) for (const each of pumps) each.checkAlive();
     }

@@ -14,12 +14,17 @@ import type { SharedMemory } from './shared-memory.ts';
 
 /** How long the event loop keeps looking by itself, in milliseconds, before it asks to be woken. */
 const LOOK_FOR = 0.1;
+/** A blocked wait looks this often, in milliseconds, whether the device still lives. */
+const LIVENESS = 50;
+
 export interface PumpHost {
   readonly control: SharedMemory;
   /** Keeps the process alive, or no longer. */
   hold(pending: boolean): void;
   /** Looks, without blocking, whether the device process lives; marks the device lost where it does not. */
   checkAlive(): void;
+  /** The event loop has stopped looking: where nothing writes to the wake pipe, `woken` is to be called by and by. */
+  asleep?(): void;
   /** Commands have ended. */
   ended(commands: readonly QueuedCommand[]): void;
 }
@@ -125,7 +130,9 @@ export class CommandPump {
       Atomics.store(i32, HEADER.HOST_ASLEEP, 0);
       this.#looking = true;
       setImmediate(this.#look);
+      return;
     }
+    this.#host.asleep?.();
   };
 
   /** The wake pipe had a byte. */
@@ -171,6 +178,11 @@ export class CommandPump {
   /** Changes with each packet that completes. */
   get completions(): number {
     return this.#stopped ? 0 : Atomics.load(this.#host.control.i32, HEADER.COMPLETIONS);
+  }
+
+  /** How long, in milliseconds, a blocked thread may sleep before it looks again: whether the device still lives. */
+  get patience(): number {
+    return LIVENESS;
   }
 
   get completionsAddress(): number {

@@ -15,6 +15,7 @@ import type {
   ConformanceMirror,
   ConformancePart,
   ConformanceTarget,
+  Need,
 } from './target.ts';
 
 /** How long, in milliseconds, the host waits inside of a kernel, or a case for something that must come, before it fails. */
@@ -32,8 +33,11 @@ export class DeviceSide implements Side {
   readonly name: string;
   readonly device: Device;
   readonly program: Program;
+  /** What it has not, with the reason. */
+  readonly without: Readonly<Partial<Record<Need, string>>>;
 
-  constructor(device: Device, program: Program) {
+  constructor(device: Device, program: Program, without: DeviceSide['without'] = {}) {
+    this.without = without;
     this.name = device.name;
     this.device = device;
     this.program = program;
@@ -99,7 +103,9 @@ export class Sides {
     try {
       const devices: DeviceSide[] = [];
       for (const device of Object.values(mirror.devices))
-        devices.push(new DeviceSide(device, await device.load(await target.program(device))));
+        devices.push(
+          new DeviceSide(device, await device.load(await target.program(device)), target.without?.(device)),
+        );
       assert.ok(devices.length > 0, 'the mirror has a device');
       return new Sides(mirror, devices);
     } catch (error) {

@@ -50,6 +50,12 @@ export interface ConformanceMirror {
   close(): Promise<void>;
 }
 
+/**
+ * What a device need not have. `isolation`: kernels can be stopped, and what goes wrong in one harms nobody else, since
+ * the device is another process. `chunks`: launches take `chunk`.
+ */
+export type Need = 'isolation' | 'chunks';
+
 /** What is tested. */
 export interface ConformanceTarget {
   /** Names the tests: `host and wasm`. */
@@ -58,6 +64,8 @@ export interface ConformanceTarget {
   open(): Promise<ConformanceMirror>;
   /** The program with the suite's kernels (`KERNELS`) for a device of that mirror. */
   program(device: Device): ProgramSource | Promise<ProgramSource>;
+  /** What a device has not, with the reason: cases about it are skipped. Nothing by default. */
+  without?(device: Device): Readonly<Partial<Record<Need, string>>>;
   /** Brings a device down as a crash would: `device.lost` resolves soon after. */
   crash(device: Device): void | Promise<void>;
 }
