@@ -140,6 +140,11 @@ export interface AttachedDevice<D extends Device = Device> {
   readonly port: MirrorPort;
   /** How many live buffers it can reach, where that is limited: the mirror allocates no more for it. */
   readonly mostBuffers?: number;
+  /**
+   * It reaches buffers through the host's own mappings, since it works in this process: these stay what they are, also
+   * for coarse buffers that the host does not own at the moment.
+   */
+  readonly throughHost?: boolean;
 }
 
 /** What `openMirror` takes for each device: a way to open it. */

@@ -25,7 +25,7 @@ import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
-import { Ownership, touchedAtOnce } from './ownership.ts';
+import { Ownership, pagesFor, touchedAtOnce } from './ownership.ts';
 import { type Pin, type PinOptions, pinView } from './pin.ts';
 import { Placer } from './placer.ts';
 import { checkReserveOptions, type Reservation, type ReserveOptions } from './reservation.ts';
@@ -310,7 +310,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const { access, type, name = `buffer-${this.#nextName++}` } = checked;
     const { address: start, guard } = placement;
     const range = { start, end: start + placement.size };
-    const ownership = type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined;
+    const ownership = type === 'coarse' ? new Ownership(name, range, pagesFor(this.#attached, access, this.#memory)) : undefined;
     const owner = this.#owner;
     const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
     this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });

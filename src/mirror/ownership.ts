@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { OwnershipChange } from '../device/device.ts';
+import type { AttachedDevice, OwnershipChange } from '../device/device.ts';
 import { StateError, SystemError, UnsupportedError } from '../errors.ts';
 import { type Address, alignDown, alignUp, type Range } from '../mm/address.ts';
 
@@ -73,6 +73,19 @@ export interface HostPages {
   show(range: PageRange): void;
   /** Before so many more mappings are there than were (fewer, where negative); throws SystemError. */
   room(change: number): void;
+}
+
+/**
+ * How the pages of a buffer change with its owner: not at all where a device that may touch it reaches it through the
+ * host's mappings. Then the host's views show what devices do, and only the calls are checked.
+ */
+export function pagesFor(
+  attached: readonly AttachedDevice[],
+  access: readonly ('read' | 'write' | 'none')[],
+  pages: HostPages,
+): HostPages {
+  const stay = attached.some(({ throughHost }, i) => throughHost === true && access[i] !== 'none');
+  return stay ? { pageSize: pages.pageSize, show: () => {}, room: () => {} } : pages;
 }
 
 export class Ownership {
