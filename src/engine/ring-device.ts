@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Addressed, CommandType, DeviceContext, DeviceCounters, MirrorPort } from '../device/device.ts';
+import type { Addressed, CommandType, DeviceCounters, MirrorPort } from '../device/device.ts';
 import { DeviceLost, outOfRange, StateError } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
 import { checkBuffer, checkRange } from './buffer-checks.ts';
@@ -16,7 +16,8 @@ import { type CommandHost, type Packet, QueuedCommand } from './command.ts';
 import { monotonicNow } from './completion.ts';
 import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
 import type { DeviceProcess } from './device-process.ts';
-import { addCounters, DeviceSession, NO_COUNTERS, type SessionCounters } from './device-session.ts';
+import type { SessionCounters, SessionOptions } from './device-session.ts';
+import { addCounters, DeviceSession, NO_COUNTERS } from './device-session.ts';
 import { HeldCommands } from './held-commands.ts';
 import type { Runaway } from './loss.ts';
 import { LossNotice } from './loss-notice.ts';
@@ -24,15 +25,11 @@ import { MapLogWriter } from './map-log.ts';
 import { type QueueHost, RingQueue } from './ring-queue.ts';
 import { type StopConditions, StopWatch } from './stop-watch.ts';
 
-export interface RingDeviceOptions {
-  readonly context: DeviceContext;
-  readonly cores: number;
+export interface RingDeviceOptions extends SessionOptions {
   readonly pointerLimit: number;
   readonly maxItems: number;
   /** Starts the process, programs and all; the log already lists the live ranges. */
   start(log: MapLogWriter): Promise<DeviceProcess>;
-  /** What a fault at an address outside of all buffers has to do with the device's own memory, in words. */
-  aboutOwn?(address: number): string | undefined;
 }
 
 export class RingDevice implements QueueHost, MirrorPort, CommandHost {

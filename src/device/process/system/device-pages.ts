@@ -25,6 +25,7 @@ import {
 } from './area.ts';
 import { NO_SEQUENCE, type Sequence } from './chunks.ts';
 import { Copies } from './copies.ts';
+import { clearOpened, noteOpened } from './opened.ts';
 import { Pins } from './pins.ts';
 import type { HostTracker } from './tracker.ts';
 import { Twins } from './twins.ts';
@@ -161,6 +162,7 @@ export class DevicePages {
     this.#count('writableFaults', 1);
     // Before the first store: a core that ends its packet after it must find that there is something to write back.
     Atomics.store(this.#o.area.i32, AREA.DIRTY, this.#twins.pages + 1);
+    noteOpened(this.#o.area, { start: page, end });
     if (!this.#twins.open({ start: page, end })) this.#wake(page);
     Atomics.store(this.#o.area.i32, AREA.DIRTY, this.#twins.pages);
   }
@@ -182,6 +184,7 @@ export class DevicePages {
     const { area } = this.#o;
     this.#count('writeBacks', 1);
     const failed = [...this.#unwritten.splice(0), ...this.#twins.flushAll()];
+    clearOpened(area);
     for (const { start, end } of failed) this.#count('unwrittenBytes', end - start);
     area.i32[AREA.MORE] = 0;
     this.#reply(failed.slice(0, MOST_DROPS));
