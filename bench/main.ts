@@ -19,6 +19,7 @@ import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
+import { systemMemory } from './system.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
@@ -29,6 +30,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   'hand-over': handOver,
   layout: layoutAccess,
   sharing,
+  system: systemMemory,
   start: startup,
 };
 

@@ -84,8 +84,8 @@ export class DevicePages {
     this.#faults = new FaultReader(options.userfaultfd);
   }
 
-  /** Answers what the device has asked for. */
-  serve(): void {
+  /** Answers what the device has asked for; `faults`: there are some. */
+  serve(faults: boolean): void {
     const { area, control, cores } = this.#o;
     const request = Atomics.load(area.i32, AREA.REQUEST);
     if (request !== Atomics.load(area.i32, AREA.ANSWER)) {
@@ -94,11 +94,12 @@ export class DevicePages {
       if (area.i32[AREA.KIND] === REQUEST.RELEASE) this.#release();
       else this.#acquire(request);
     }
+    this.#letStoresTry();
+    if (!faults) return;
     // Before the faults are read: should a core have gone on since, its fault is an old one.
     const calls = Array.from({ length: cores }, (_, core) =>
       Atomics.load(control.i32, coreWord(core) + CORE.CALLS),
     );
-    this.#letStoresTry();
     for (const fault of this.#faults.read()) this.#answer(fault, calls);
   }
 
