@@ -21,6 +21,7 @@ import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
 import { streaming } from './streaming.ts';
+import { systemMemory } from './system.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
@@ -31,6 +32,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   'hand-over': handOver,
   layout: layoutAccess,
   sharing,
+  system: systemMemory,
   start: startup,
 };
 

@@ -310,7 +310,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const { access, type, name = `buffer-${this.#nextName++}` } = checked;
     const { address: start, guard } = placement;
     const range = { start, end: start + placement.size };
-    const ownership = type === 'coarse' ? new Ownership(name, range, pagesFor(this.#attached, access, this.#memory)) : undefined;
+    const ownership =
+      type === 'coarse'
+        ? new Ownership(name, range, pagesFor(this.#attached, access, this.#memory))
+        : undefined;
     const owner = this.#owner;
     const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
     this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });

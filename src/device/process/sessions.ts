@@ -85,6 +85,7 @@ export class Sessions {
       pointerLimit: PROCESS_WINDOW.end,
       maxItems: Number.MAX_SAFE_INTEGER,
       aboutOwn: (address) => this.#aboutOwn(address),
+      aboutLoss: (lost) => this.system?.aboutLoss(lost),
       start: (log) => this.#start(log),
     });
   }

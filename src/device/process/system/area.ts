@@ -5,6 +5,7 @@
  *     0         words: lock, request, answer; the packet that each queue has acquired for
  *     512       a slot per core, and one for other threads, for a fault that is nobody's
  *     2048      counters, float64
+ *     3072      ranges that are open for stores, pairs of float64
  *     4096      ranges to drop, pairs of float64
  *
  * @module
@@ -34,6 +35,8 @@ export const AREA = {
   DROPPED: 20,
   /** 1 where a store waits for that; the host's. */
   STORE_WAITS: 21,
+  /** Ranges in the list of what kernels may have stored to since it was last written back; the host's. */
+  OPENED: 22,
   /** The packet for which each queue has acquired, see {@link hazard}. */
   ACQUIRED: 32,
 } as const;
@@ -50,6 +53,9 @@ export const wildWord = (slot: number): number => WILD_SLOTS + slot * WILD_STRID
 /** Float64 index. */
 export const wildAddress = (slot: number): number => (WILD_SLOTS + slot * WILD_STRIDE) / 2 + 3;
 
+/** Float64 index of the list of opened ranges, of so many at most: then the last one holds whatever comes. */
+export const OPENED_LIST = 384;
+export const MOST_OPENED_RANGES = 64;
 /** Float64 index of the list. */
 export const DROP_LIST = DROPS / 8;
 

@@ -25,6 +25,7 @@ import {
 } from './area.ts';
 import { NO_SEQUENCE, type Sequence } from './chunks.ts';
 import { Copies } from './copies.ts';
+import { clearOpened, noteOpened } from './opened.ts';
 import { Pins } from './pins.ts';
 import type { HostTracker } from './tracker.ts';
 import { Twins } from './twins.ts';
@@ -83,8 +84,8 @@ export class DevicePages {
     this.#faults = new FaultReader(options.userfaultfd);
   }
 
-  /** Answers what the device has asked for. */
-  serve(): void {
+  /** Answers what the device has asked for; `faults`: there are some. */
+  serve(faults: boolean): void {
     const { area, control, cores } = this.#o;
     const request = Atomics.load(area.i32, AREA.REQUEST);
     if (request !== Atomics.load(area.i32, AREA.ANSWER)) {
@@ -93,11 +94,12 @@ export class DevicePages {
       if (area.i32[AREA.KIND] === REQUEST.RELEASE) this.#release();
       else this.#acquire(request);
     }
+    this.#letStoresTry();
+    if (!faults) return;
     // Before the faults are read: should a core have gone on since, its fault is an old one.
     const calls = Array.from({ length: cores }, (_, core) =>
       Atomics.load(control.i32, coreWord(core) + CORE.CALLS),
     );
-    this.#letStoresTry();
     for (const fault of this.#faults.read()) this.#answer(fault, calls);
   }
 
@@ -161,6 +163,7 @@ export class DevicePages {
     this.#count('writableFaults', 1);
     // Before the first store: a core that ends its packet after it must find that there is something to write back.
     Atomics.store(this.#o.area.i32, AREA.DIRTY, this.#twins.pages + 1);
+    noteOpened(this.#o.area, { start: page, end });
     if (!this.#twins.open({ start: page, end })) this.#wake(page);
     Atomics.store(this.#o.area.i32, AREA.DIRTY, this.#twins.pages);
   }
@@ -182,6 +185,7 @@ export class DevicePages {
     const { area } = this.#o;
     this.#count('writeBacks', 1);
     const failed = [...this.#unwritten.splice(0), ...this.#twins.flushAll()];
+    clearOpened(area);
     for (const { start, end } of failed) this.#count('unwrittenBytes', end - start);
     area.i32[AREA.MORE] = 0;
     this.#reply(failed.slice(0, MOST_DROPS));

@@ -45,17 +45,26 @@ export class HostPager {
   /** Returns when it is told to stop. */
   run(): void {
     for (;;) {
-      this.#poller.wait(LOOK_UP);
-      readFrom(this.#data.bell, this.#count);
+      const poller = this.#poller;
+      poller.wait(LOOK_UP);
+      // Whoever has rung is asked, and nobody else: a read that finds nothing costs more than what it would have found.
+      const asked = [...this.#devices].map(([id, device], i) => ({
+        id,
+        device,
+        faults: poller.ready(2 * i + 1),
+        rung: poller.ready(2 * i + 2),
+      }));
+      if (poller.ready(0)) readFrom(this.#data.bell, this.#count);
       if (this.#takeMessages()) return;
-      for (const [id, device] of this.#devices) this.#serve(id, device);
+      for (const { id, device, faults, rung } of asked)
+        if ((faults || rung) && this.#devices.has(id)) this.#serve(id, device, faults, rung);
     }
   }
 
-  #serve(id: number, { pages, bell }: Served): void {
+  #serve(id: number, { pages, bell }: Served, faults: boolean, rung: boolean): void {
     try {
-      readFrom(bell, this.#count);
-      pages.serve();
+      if (rung) readFrom(bell, this.#count);
+      pages.serve(faults);
     } catch (error) {
       this.#fail(id, error);
     }

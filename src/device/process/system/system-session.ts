@@ -4,12 +4,14 @@
  * @module
  */
 import { SharedMemory } from '../../../engine/shared-memory.ts';
+import type { DeviceLost } from '../../../errors.ts';
 import { close } from '../../../linux/memfd.ts';
 import { takeDescriptor } from '../../../linux/other-process.ts';
 import { pidfdOpen } from '../../../linux/process.ts';
 import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES, COUNTERS, counterIndex } from './area.ts';
 import type { Advice, AttachRequest } from './messages.ts';
+import { lossOfStores } from './opened.ts';
 import { type Attachment, attachDevice, refusal } from './system-pager.ts';
 
 /** Counters of system SVM on one device since it was opened. */
@@ -87,6 +89,11 @@ export class SystemSession {
       session.close();
       throw error;
     }
+  }
+
+  /** A loss with the ranges to which stores may be missing; undefined where none are. */
+  aboutLoss(lost: DeviceLost): DeviceLost | undefined {
+    return this.#closed ? undefined : lossOfStores(this.#area, lost);
   }
 
   /** Kernels may store to a range, or no longer. */
