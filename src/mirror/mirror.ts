@@ -26,6 +26,7 @@ import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import { Ownership, touchedAtOnce } from './ownership.ts';
+import { type Pin, type PinOptions, pinView } from './pin.ts';
 import { Placer } from './placer.ts';
 import { checkReserveOptions, type Reservation, type ReserveOptions } from './reservation.ts';
 import { Reserving } from './reserving.ts';
@@ -173,6 +174,15 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   memoryAt(address: Address): SvmBuffer | undefined {
     this.#open();
     return Number.isSafeInteger(address) && address >= 0 ? this.#live.at(address) : undefined;
+  }
+
+  /**
+   * Keeps a view's bytes where they are and alive, until disposed: for kernels of devices that reach system memory, at
+   * `pin.address`. With `write` such devices may store there. Throws TypeError or RangeError for bad arguments.
+   */
+  pin(view: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options: PinOptions = {}): Pin {
+    this.#open();
+    return pinView(view, options, this.#attached);
   }
 
   /** What is known of an address; undefined where no live buffer holds it. */
