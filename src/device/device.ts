@@ -138,6 +138,8 @@ export interface AttachedDevice<D extends Device = Device> {
   readonly port: MirrorPort;
   /** How many live buffers it can reach, where that is limited: the mirror allocates no more for it. */
   readonly mostBuffers?: number;
+  /** True where it reaches buffers by the host's own mappings: those of a coarse buffer stay as they are, whoever owns it. */
+  readonly inHost?: boolean;
 }
 
 /** What `openMirror` takes for each device: a way to open it. */

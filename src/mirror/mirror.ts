@@ -300,7 +300,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const { access, type, name = `buffer-${this.#nextName++}` } = checked;
     const { address: start, guard } = placement;
     const range = { start, end: start + placement.size };
-    const ownership = type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined;
+    const inHost = this.#attached.some((each, i) => each.inHost && access[i] !== 'none');
+    const ownership = type === 'coarse' ? new Ownership(name, range, this.#memory, inHost) : undefined;
     const owner = this.#owner;
     const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
     this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });

@@ -78,13 +78,16 @@ export interface HostPages {
 export class Ownership {
   readonly #name: string;
   readonly #pages: HostPages;
+  readonly #keepsPages: boolean;
   #whole: Range;
   #mappings: Mapping[] = [];
   /** There is an ArrayBuffer: pages change with the owner. Before, nobody looks, and all stay the buffer's. */
   #viewed = false;
   #freed = false;
 
-  constructor(name: string, whole: Range, pages: HostPages) {
+  /** `keepsPages`: a device sees what the host sees, so the pages stay, and only the calls are refused. */
+  constructor(name: string, whole: Range, pages: HostPages, keepsPages = false) {
+    this.#keepsPages = keepsPages;
     this.#name = name;
     this.#whole = whole;
     this.#pages = pages;
@@ -123,7 +126,7 @@ export class Ownership {
 
   /** An ArrayBuffer is about to be made. Throws SystemError where the kernel has no room for the mappings. */
   view(): void {
-    if (this.#viewed) return;
+    if (this.#viewed || this.#keepsPages) return;
     this.#apply([{ ...this.#range(), kind: 'shared' }], this.#picture());
     this.#viewed = true;
   }

@@ -67,7 +67,8 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
       for (const found of chosen(choice)) {
         try {
           const opened = await open(found, context, window);
-          return { device: new OpenClDevice(context.name, window, reserved, opened), port: opened.port };
+          const device = new OpenClDevice(context.name, window, reserved, opened);
+          return { device, port: opened.port, inHost: true };
         } catch (error) {
           if (!(error instanceof UnsupportedError)) throw error;
           refusals.push(error);
