@@ -47,6 +47,7 @@ export {
 export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
+  type Advice,
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
@@ -82,6 +83,7 @@ export type { HugePages } from './mirror/huge-pages.ts';
 export type { MappedBuffer } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
+export type { Pin, PinOptions } from './mirror/pin.ts';
 export type { CommitOptions, Reservation, ReserveOptions } from './mirror/reservation.ts';
 export { attachMirror } from './mirror/sharing/attach.ts';
 export type { AttachedBuffer } from './mirror/sharing/attached-buffer.ts';

@@ -79,6 +79,8 @@ export interface MirrorPort {
   drained(callback: () => void): void;
   /** Asks the device to make progress on ranges that wait for its answer to {@link MirrorPort.unmapped}. */
   nudge(): void;
+  /** Kernels may store to a range of the host's memory that is no buffer; gives the way to take that back. */
+  pinned?(range: Range): () => void;
 }
 
 /** A change of a coarse buffer's owner that goes with a command: checked, and not yet made. */
@@ -138,8 +140,11 @@ export interface AttachedDevice<D extends Device = Device> {
   readonly port: MirrorPort;
   /** How many live buffers it can reach, where that is limited: the mirror allocates no more for it. */
   readonly mostBuffers?: number;
-  /** True where it reaches buffers by the host's own mappings: those of a coarse buffer stay as they are, whoever owns it. */
-  readonly inHost?: boolean;
+  /**
+   * It reaches buffers through the host's own mappings, since it works in this process: these stay what they are, also
+   * for coarse buffers that the host does not own at the moment.
+   */
+  readonly throughHost?: boolean;
 }
 
 /** What `openMirror` takes for each device: a way to open it. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { UserEvent } from '../device/commands.ts';
+import type { UserEvent } from '../device/device.ts';
 import { StateError } from '../errors.ts';
 import { awaitEnd } from './blocking-wait.ts';
 import type { QueuedCommand } from './command.ts';

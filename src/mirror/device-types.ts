@@ -65,7 +65,7 @@ function checkBits(name: string, bits: unknown): Capabilities {
 /** Throws UnsupportedError where a device that shall reach the buffer does not offer its type. */
 export function checkOffered(
   attached: readonly AttachedDevice[],
-  { type, access }: Pick<CheckedAlloc, 'type' | 'access'>,
+  { type, access, request }: Pick<CheckedAlloc, 'type' | 'access' | 'request'>,
 ): void {
   const mask = type === 'coarse' ? SVM_TYPE.COARSE : SVM_TYPE.FINE;
   for (let i = 0; i < attached.length; i++) {
@@ -78,7 +78,9 @@ export function checkOffered(
       `Device '${name}' does not offer buffers of type '${type}' (it lacks ${missing.join(', ')}): choose another type, or leave the device out (devices: [...])`,
     );
   }
-  if (type === 'coarse' && access.every((each) => each === 'none')) {
+  // A name that is no device's is for placement to refuse, which lists the known ones.
+  const known = request.devices?.every((name) => attached.some(({ device }) => device.name === name)) ?? true;
+  if (type === 'coarse' && known && access.every((each) => each === 'none')) {
     throw new UnsupportedError(
       "type 'coarse'",
       "A coarse buffer is passed to the host by a device's queue, and no device reaches this one: name a device, or use type 'fine'",

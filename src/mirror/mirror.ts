@@ -25,7 +25,8 @@ import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
-import { Ownership, touchedAtOnce } from './ownership.ts';
+import { Ownership, pagesFor, touchedAtOnce } from './ownership.ts';
+import { type Pin, type PinOptions, pinView } from './pin.ts';
 import { Placer } from './placer.ts';
 import { checkReserveOptions, type Reservation, type ReserveOptions } from './reservation.ts';
 import { Reserving } from './reserving.ts';
@@ -175,6 +176,15 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return Number.isSafeInteger(address) && address >= 0 ? this.#live.at(address) : undefined;
   }
 
+  /**
+   * Keeps a view's bytes where they are and alive, until disposed: for kernels of devices that reach system memory, at
+   * `pin.address`. With `write` such devices may store there. Throws TypeError or RangeError for bad arguments.
+   */
+  pin(view: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options: PinOptions = {}): Pin {
+    this.#open();
+    return pinView(view, options, this.#attached);
+  }
+
   /** What is known of an address; undefined where no live buffer holds it. */
   query(address: Address): AddressInfo | undefined {
     this.#open();
@@ -300,8 +310,10 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const { access, type, name = `buffer-${this.#nextName++}` } = checked;
     const { address: start, guard } = placement;
     const range = { start, end: start + placement.size };
-    const inHost = this.#attached.some((each, i) => each.inHost && access[i] !== 'none');
-    const ownership = type === 'coarse' ? new Ownership(name, range, this.#memory, inHost) : undefined;
+    const ownership =
+      type === 'coarse'
+        ? new Ownership(name, range, pagesFor(this.#attached, access, this.#memory))
+        : undefined;
     const owner = this.#owner;
     const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
     this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });

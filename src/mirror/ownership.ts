@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { OwnershipChange } from '../device/device.ts';
+import type { AttachedDevice, OwnershipChange } from '../device/device.ts';
 import { StateError, SystemError, UnsupportedError } from '../errors.ts';
 import { type Address, alignDown, alignUp, type Range } from '../mm/address.ts';
 
@@ -75,19 +75,29 @@ export interface HostPages {
   room(change: number): void;
 }
 
+/**
+ * How the pages of a buffer change with its owner: not at all where a device that may touch it reaches it through the
+ * host's mappings. Then the host's views show what devices do, and only the calls are checked.
+ */
+export function pagesFor(
+  attached: readonly AttachedDevice[],
+  access: readonly ('read' | 'write' | 'none')[],
+  pages: HostPages,
+): HostPages {
+  const stay = attached.some(({ throughHost }, i) => throughHost === true && access[i] !== 'none');
+  return stay ? { pageSize: pages.pageSize, show: () => {}, room: () => {} } : pages;
+}
+
 export class Ownership {
   readonly #name: string;
   readonly #pages: HostPages;
-  readonly #keepsPages: boolean;
   #whole: Range;
   #mappings: Mapping[] = [];
   /** There is an ArrayBuffer: pages change with the owner. Before, nobody looks, and all stay the buffer's. */
   #viewed = false;
   #freed = false;
 
-  /** `keepsPages`: a device sees what the host sees, so the pages stay, and only the calls are refused. */
-  constructor(name: string, whole: Range, pages: HostPages, keepsPages = false) {
-    this.#keepsPages = keepsPages;
+  constructor(name: string, whole: Range, pages: HostPages) {
     this.#name = name;
     this.#whole = whole;
     this.#pages = pages;
@@ -126,7 +136,7 @@ export class Ownership {
 
   /** An ArrayBuffer is about to be made. Throws SystemError where the kernel has no room for the mappings. */
   view(): void {
-    if (this.#viewed || this.#keepsPages) return;
+    if (this.#viewed) return;
     this.#apply([{ ...this.#range(), kind: 'shared' }], this.#picture());
     this.#viewed = true;
   }

@@ -6,7 +6,7 @@
  * @module
  */
 import type { DeviceLost } from '../../errors.ts';
-import { StateError, UnsupportedError } from '../../errors.ts';
+import { invalidType, StateError, UnsupportedError } from '../../errors.ts';
 import { KiB, type Range } from '../../mm/address.ts';
 import type { Capabilities } from '../capabilities.ts';
 import type {
@@ -68,7 +68,7 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
         try {
           const opened = await open(found, context, window);
           const device = new OpenClDevice(context.name, window, reserved, opened);
-          return { device, port: opened.port, inHost: true };
+          return { device, port: opened.port, throughHost: true };
         } catch (error) {
           if (!(error instanceof UnsupportedError)) throw error;
           refusals.push(error);
@@ -157,6 +157,7 @@ export class OpenClDevice implements Device {
     source: string | URL | Uint8Array | ArrayBuffer,
     { options = '' }: OpenClLoadOptions = {},
   ): Promise<OpenClProgram> {
+    if (typeof options !== 'string') throw invalidType('options', 'a string of build options', options);
     const text = await readSource(source);
     this.#port.checkOpen();
     return this.#port.keepOpen(async () => {
