@@ -12,8 +12,9 @@ import { hostPages, PAGE, withSystem } from '../fixtures/system.ts';
 
 const KILLS = full ? 300 : 12;
 const all = { system: 'all' } as const;
+const skip = process.env.MIRRORSPACE_REFUSED === 'userfaultfd' && 'needs userfaultfd';
 
-describe('a device that is killed while it stores to system memory', () => {
+describe('a device that is killed while it stores to system memory', { skip }, () => {
   it('names what was not written back, and that is as it was', () =>
     withSystem(async ({ mirror, proc, program }) => {
       const pages = hostPages(4, 1);
@@ -64,7 +65,7 @@ describe('a device that is killed while it stores to system memory', () => {
     }, all));
 });
 
-describe('a host that ends while its device stores to its memory', () => {
+describe('a host that ends while its device stores to its memory', { skip }, () => {
   for (const how of ['exit while it runs', 'killed while it runs'])
     it(`leaves no process: ${how}`, async () => {
       const { end, said, stderr } = await runProgram('system-ends.mjs', [how]);
