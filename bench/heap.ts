@@ -61,10 +61,50 @@ export async function heapObjects(quick: boolean): Promise<Row[]> {
       beside(live, `malloc + free ${ffi}`, time(many((size) => malloc(size), release))),
       beside(bumped, `malloc + free ${ffi}`, plain),
       ...collections(heap, operations, time),
+      ...fragmentation(mirror.heap(), operations),
     ];
   } finally {
     await mirror.close();
   }
+}
+
+/**
+ * What is left unused when objects of random sizes (16 to 1,024 bytes, small ones more often) have come and gone for long:
+ * gaps between objects of a class, and with the padding of classes and the free spans all that was not asked for.
+ */
+function fragmentation(heap: Heap, operations: number): Row[] {
+  let state = 1;
+  const random = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const live: { address: number; size: number }[] = [];
+  for (let i = 0; i < 5 * operations; i++) {
+    if (live.length === 50_000) {
+      const at = Math.floor(random() * live.length);
+      heap.free(live[at]!.address);
+      live[at] = live.at(-1)!;
+      live.pop();
+    }
+    const size = Math.floor(16 * 64 ** random());
+    live.push({ address: heap.alloc(size), size });
+  }
+  const { fragmentation: gaps, reserved } = heap.statistics();
+  const asked = live.reduce((sum, { size }) => sum + size, 0);
+  // Half of them gone, at random.
+  for (const { address } of live) if (random() < 0.5) heap.free(address);
+  const half = heap.statistics().fragmentation;
+  const row = (what: string, share: number): Row => ({
+    group: 'heap',
+    what,
+    unit: '%',
+    ours: rounded(100 * share),
+  });
+  return [
+    row(`50,000 objects left of ${5 * operations} of random sizes: gaps between them`, gaps),
+    row('all that was not asked for, of the address space', 1 - asked / reserved),
+    row('gaps after half of the objects were freed at random', half),
+  ];
 }
 
 const Node = struct('Node', {

@@ -211,11 +211,19 @@ export class DeviceLost extends MirrorError {
   readonly reason: string;
   /** Exit code or signal of the device process, where one is known. */
   readonly exit: number | string | undefined;
-  constructor(device: string, reason: string, exit?: number | string) {
+  /** Ranges of the host's memory, outside of buffers, to which stores of kernels may not have been written back. */
+  readonly unwritten: readonly { readonly start: number; readonly end: number }[];
+  constructor(
+    device: string,
+    reason: string,
+    exit?: number | string,
+    unwritten: DeviceLost['unwritten'] = [],
+  ) {
     super('ERR_MIRROR_DEVICE_LOST', `device '${device}' was lost: ${reason}`);
     this.device = device;
     this.reason = reason;
     this.exit = exit;
+    this.unwritten = unwritten;
   }
 }
 

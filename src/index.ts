@@ -47,6 +47,7 @@ export {
 export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
+  type Advice,
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
@@ -71,6 +72,7 @@ export {
 } from './mirror/collections/shared-hash-map.ts';
 export { SharedString } from './mirror/collections/shared-string.ts';
 export { SharedVector, type VectorLayout } from './mirror/collections/shared-vector.ts';
+export { suggestType } from './mirror/device-types.ts';
 export type { DriverPlace } from './mirror/driver-place.ts';
 export type { EvacuateOptions, Evacuation } from './mirror/evacuate.ts';
 export type { Heap } from './mirror/heap/heap.ts';
@@ -81,6 +83,8 @@ export type { HugePages } from './mirror/huge-pages.ts';
 export type { MappedBuffer } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
+export type { Pin, PinOptions } from './mirror/pin.ts';
+export type { CommitOptions, Reservation, ReserveOptions } from './mirror/reservation.ts';
 export { attachMirror } from './mirror/sharing/attach.ts';
 export type { AttachedBuffer } from './mirror/sharing/attached-buffer.ts';
 export type { AttachedAddressInfo, AttachedMirror } from './mirror/sharing/attached-mirror.ts';

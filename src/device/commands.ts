@@ -132,7 +132,13 @@ export interface LaunchOptions<Args extends readonly unknown[] = readonly Kernel
   extends CommandOptions {
   readonly items: Items;
   readonly args: Args;
-  /** Items that a core takes at a time; by default an eighth of a core's share, at most 2^20. */
+  /**
+   * Items of a work-group, in the dimensions of `items`, of which it is a divisor (clEnqueueNDRangeKernel's local size).
+   * Items are numbered group by group then, and one core runs all items of a group, one after the other. `WorkItems` of
+   * `mirrorspace/kernel`, and `mirrorspace/assembly/work-items` in AssemblyScript, tell where an item lies.
+   */
+  readonly local?: Items;
+  /** Items that a core takes at a time; by default an eighth of a core's share, at most 2^20. With `local`, whole groups. */
   readonly chunk?: number;
   /**
    * Buffers, or addresses in them, that the kernel reaches only through pointers it finds in memory

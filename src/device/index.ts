@@ -21,7 +21,8 @@ export {
   type DeviceRequest,
   type RemoteError,
 } from '../engine/child-protocol.ts';
-export { type CommandHost, type Packet, QueuedCommand } from '../engine/command.ts';
+export { type CommandHost, type HostAction, type Packet, QueuedCommand } from '../engine/command.ts';
+export { CommandScope } from '../engine/command-scope.ts';
 export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
 export * as controlLayout from '../engine/control-layout.ts';
 export { enterCall, type Inside, leaveCall } from '../engine/core-call.ts';
@@ -42,9 +43,10 @@ export {
   type StandInOptions,
 } from '../engine/protected-window.ts';
 export { RingDevice, type RingDeviceOptions } from '../engine/ring-device.ts';
-export { type QueueHost, RingQueue } from '../engine/ring-queue.ts';
+export { type Ordering, type QueueHost, RingQueue } from '../engine/ring-queue.ts';
 export { type CoreData, type CoreServer, serveCore } from '../engine/serve-core.ts';
 export { type PagedWindow, type PagerData, servePager } from '../engine/serve-pager.ts';
+export { Settlement } from '../engine/settlement.ts';
 export { SharedMemory } from '../engine/shared-memory.ts';
 export type { StopConditions } from '../engine/stop-watch.ts';
 export { Supervisor, type SupervisorOptions } from '../engine/supervisor.ts';

@@ -95,6 +95,8 @@ export class CommandPump {
         ready.push(waiting.shift()!);
     }
     for (const { callback } of ready) callback();
+    // A look that is due lets go by itself: the next command may come before it.
+    if (this.#looking) return;
     if (this.pending === 0) this.#letGo();
     else if (this.#stuck) this.follow();
   }
@@ -183,6 +185,14 @@ export class CommandPump {
   /** How long, in milliseconds, a blocked thread may sleep before it looks again: whether the device still lives. */
   get patience(): number {
     return LIVENESS;
+  }
+
+  /** Looks until a packet completes, at most so many times; gives how many are left. */
+  spin(seen: number, times: number): number {
+    const { i32 } = this.#host.control;
+    let left = this.#stopped ? 0 : times;
+    while (left > 0 && Atomics.load(i32, HEADER.COMPLETIONS) === seen) left--;
+    return left;
   }
 
   get completionsAddress(): number {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { UserEvent } from '../device/device.ts';
 import { StateError } from '../errors.ts';
 import { awaitEnd } from './blocking-wait.ts';
 import type { QueuedCommand } from './command.ts';
@@ -23,16 +24,13 @@ export class CommandScope {
   readonly #events = new Set<HostEvent>();
   #closed = false;
 
+  /** @internal */
   add(member: ScopeMember): void {
     this.#members.add(member);
   }
 
-  delete(member: ScopeMember): void {
-    this.#members.delete(member);
-  }
-
   /** A new user event. Throws StateError where the mirror is closed. */
-  createEvent(): HostEvent {
+  createEvent(): UserEvent {
     if (this.#closed) throw new StateError('closed', 'the mirror is closed');
     return new HostEvent(this, this.#events);
   }
@@ -47,7 +45,7 @@ export class CommandScope {
   }
 
   /**
-   * Blocks until the command has ended; false where `timeout` milliseconds were not enough. Timers do not run while this
+   * @internal Blocks until the command has ended; false where `timeout` milliseconds were not enough. Timers do not run while this
    * thread is blocked: the deadlines of all commands are looked after here. Throws StateError where it would never end.
    */
   block(own: CommandPump, command: QueuedCommand, timeout: number): boolean {

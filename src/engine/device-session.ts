@@ -44,6 +44,8 @@ export interface SessionOptions {
   readonly cores: number;
   /** What a fault at an address outside of all buffers has to do with the device's own memory, in words. */
   aboutOwn?(address: number): string | undefined;
+  /** The loss as the commands that it ends are told of it, where there is more to say than that. */
+  aboutLoss?(lost: DeviceLost): DeviceLost | undefined;
 }
 
 export class DeviceSession {
@@ -138,10 +140,11 @@ export class DeviceSession {
   /** Nothing ends any more: settles all commands that are left, and gives them. */
   settleAll(lost: DeviceLost, runaway: Runaway | undefined): QueuedCommand[] {
     const left = this.pump.stop();
+    const loss = (left.length > 0 ? this.#o.aboutLoss?.(lost) : undefined) ?? lost;
     for (const command of left) {
       if (command.aborted) command.fail(command.abortReason);
       else if (runaway && isOf(runaway, command)) command.fail(this.explain(command, ranAway(runaway)));
-      else command.fail(lost);
+      else command.fail(loss);
     }
     return left;
   }

@@ -1,49 +1,17 @@
 /**
- * Checks what a launch is given, and turns it into a packet: items and chunks, arguments by kind. Everything is
- * refused here, before a byte of shared memory changes. Pure.
+ * Checks the arguments of a launch by their kinds, and turns them into what its packet holds. Everything is refused here,
+ * before a byte of shared memory changes. Pure.
  *
  * @module
  */
-import type { Addressed, ArgumentKind, Items } from '../device/device.ts';
+import type { Addressed, ArgumentKind } from '../device/device.ts';
 import { invalidType, outOfRange } from '../errors.ts';
 
-const MAX_CHUNKS = 2 ** 30;
-const LARGEST_DEFAULT_CHUNK = 2 ** 20;
-
 export const ARGUMENT_KINDS: readonly ArgumentKind[] = ['pointer', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64'];
-
-/** The number of items in all; `limit` is the device's, `name` the argument's. */
-export function countItems(items: Items, limit: number, name = 'items'): number {
-  const list: readonly unknown[] = Array.isArray(items) ? items : [items];
-  if (list.length < 1 || list.length > 3)
-    throw outOfRange(name, 'a number, or one to three numbers', list.length);
-  let total = 1;
-  for (const value of list) {
-    if (typeof value !== 'number')
-      throw invalidType(name, 'a number, or an array of one to three numbers', value);
-    if (!Number.isSafeInteger(value) || value < 0) throw outOfRange(name, 'an integer >= 0', value);
-    total *= value;
-  }
-  if (total > limit) throw outOfRange(name, `at most ${limit} in all`, total);
-  return total;
-}
 
 export function checkTimeout(timeout: unknown): asserts timeout is number {
   if (typeof timeout !== 'number') throw invalidType('timeout', 'a number of milliseconds', timeout);
   if (!(timeout >= 0)) throw outOfRange('timeout', '>= 0 milliseconds', timeout);
-}
-
-/** Items that a core takes at a time: enough to be worth the claim, few enough to share the work evenly. */
-export function chunkSize(chunk: number | undefined, items: number, cores: number): number {
-  if (chunk === undefined) {
-    const share = Math.ceil(items / (cores * 8));
-    return Math.max(1, Math.min(share, LARGEST_DEFAULT_CHUNK), Math.ceil(items / MAX_CHUNKS));
-  }
-  if (typeof chunk !== 'number') throw invalidType('chunk', 'a number of items', chunk);
-  if (!Number.isSafeInteger(chunk) || chunk < 1) throw outOfRange('chunk', 'an integer >= 1', chunk);
-  if (items / chunk > MAX_CHUNKS)
-    throw outOfRange('chunk', `at least ${Math.ceil(items / MAX_CHUNKS)} for ${items} items`, chunk);
-  return chunk;
 }
 
 export function isAddressed(value: unknown): value is Addressed {

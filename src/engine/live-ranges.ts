@@ -33,24 +33,20 @@ export class LiveRanges {
       return;
     }
     this.#tree.insert(start, end);
-    this.#add(start, end, kind === MAP_ENTRY.MAP_READ);
+    this.#byStart.set(start, {
+      start,
+      end,
+      readOnly: kind === MAP_ENTRY.MAP_READ,
+      next: start,
+      size: SMALLEST_FILL,
+    });
   }
 
-  #add(start: Address, end: Address, readOnly: boolean): void {
-    this.#byStart.set(start, { start, end, readOnly, next: start, size: SMALLEST_FILL });
-  }
-
-  /** What was mapped in several pieces may go at once, and of one piece a part: what is left of it stays live. */
+  /** A buffer that has grown was mapped in several pieces, and goes as one. */
   #remove(start: Address, end: Address): void {
-    const pieces: LiveRange[] = [];
     for (let piece = this.find(start); piece && piece.start < end; piece = this.find(piece.end))
-      pieces.push(piece);
-    this.#tree.remove(start, end);
-    for (const piece of pieces) {
       this.#byStart.delete(piece.start);
-      if (piece.start < start) this.#add(piece.start, start, piece.readOnly);
-      if (piece.end > end) this.#add(end, piece.end, piece.readOnly);
-    }
+    this.#tree.remove(start, end);
   }
 
   find(address: Address): LiveRange | undefined {

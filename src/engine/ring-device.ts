@@ -22,7 +22,13 @@ import { checkQueueOptions } from './command-options.ts';
 import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
 import { DeviceCommands } from './device-commands.ts';
 import type { DeviceProcess } from './device-process.ts';
-import { addCounters, DeviceSession, NO_COUNTERS, type SessionCounters } from './device-session.ts';
+import {
+  addCounters,
+  DeviceSession,
+  NO_COUNTERS,
+  type SessionCounters,
+  type SessionOptions,
+} from './device-session.ts';
 import type { Runaway } from './loss.ts';
 import { LossNotice } from './loss-notice.ts';
 import { MapLogWriter } from './map-log.ts';
@@ -30,15 +36,11 @@ import { type Ordering, type QueueHost, RingQueue } from './ring-queue.ts';
 import type { Settlement } from './settlement.ts';
 import type { StopConditions } from './stop-watch.ts';
 
-export interface RingDeviceOptions {
-  readonly context: DeviceContext;
-  readonly cores: number;
+export interface RingDeviceOptions extends SessionOptions {
   readonly pointerLimit: number;
   readonly maxItems: number;
   /** Starts the process, programs and all; the log already lists the live ranges. */
   start(log: MapLogWriter): Promise<DeviceProcess>;
-  /** What a fault at an address outside of all buffers has to do with the device's own memory, in words. */
-  aboutOwn?(address: number): string | undefined;
 }
 
 export class RingDevice implements QueueHost, MirrorPort {

@@ -30,13 +30,8 @@ import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkAfter, checkObject, checkStop } from './command-options.ts';
 import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
 import { hostCopy } from './host-copies.ts';
-import {
-  type ArgumentContext,
-  chunkSize,
-  countItems,
-  isAddressed,
-  packArguments,
-} from './kernel-arguments.ts';
+import { type ArgumentContext, isAddressed, packArguments } from './kernel-arguments.ts';
+import { chunkSize, countItems, groupSize } from './launch-range.ts';
 import { checkedRange, copyEnd } from './memory-ranges.ts';
 import { checkRanges, migrateOptions, prefetchHere, prefetchPackets } from './migration.ts';
 import { mapCommand, unmapCommand } from './ownership-commands.ts';
@@ -85,8 +80,6 @@ export interface QueueHost {
 const NO_OPTIONS: CommandOptions = {};
 const NONE: readonly Settlement[] = [];
 
-type Migrated = number | Addressed | MemoryRange;
-
 export class RingQueue implements Queue {
   readonly number: number;
   readonly name: string;
@@ -122,7 +115,8 @@ export class RingQueue implements Queue {
     }
     checkObject('options', options);
     const items = countItems(options.items, this.#host.maxItems);
-    const chunk = chunkSize(options.chunk, items, this.#host.cores);
+    const group = groupSize(options.local, options.items);
+    const chunk = chunkSize(options.chunk, items, this.#host.cores, group);
     const args = packArguments(name, kinds, options.args, this.#arguments);
     if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
     if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
@@ -179,7 +173,10 @@ export class RingQueue implements Queue {
     return unmapCommand(this.#host.context, this.#pass, buffer, options);
   }
 
-  migrate(ranges: Migrated | readonly Migrated[], options: MigrateOptions = NO_OPTIONS): Command {
+  migrate(
+    ranges: number | Addressed | MemoryRange | readonly (number | Addressed | MemoryRange)[],
+    options: MigrateOptions = NO_OPTIONS,
+  ): Command {
     checkObject('options', options);
     const { to, ...rest } = migrateOptions(options);
     const pages = checkRanges(this.#host.context, ranges);

@@ -21,10 +21,10 @@ const PAGE_IS_WRITTEN = 1n << 1n;
 const PAGE_IS_PRESENT = 1n << 3n;
 const PAGE_IS_SWAPPED = 1n << 4n;
 
-const VMA_READABLE = 1n;
-const VMA_WRITABLE = 2n;
-const VMA_SHARED = 8n;
-const COVERING_OR_NEXT = 0x10n;
+const VMA_READABLE = 1;
+const VMA_WRITABLE = 2;
+const VMA_SHARED = 8;
+const COVERING_OR_NEXT = 0x10;
 
 /** Ranges that one call gives back at most. */
 const VECTOR = 1024;
@@ -97,7 +97,7 @@ export interface MappedArea extends Range {
 /** What this process has mapped where. */
 export class OwnAreas {
   readonly #fd = openSync('/proc/self/maps', 'r');
-  readonly #query = new BigUint64Array(13);
+  readonly #query = new Uint32Array(26);
   #queries = true;
   /** Where the kernel can't be asked for one address: all of them, read once per {@link OwnAreas.refresh}. */
   #listed: MappedArea[] | undefined;
@@ -111,10 +111,11 @@ export class OwnAreas {
   at(address: Address): MappedArea | undefined {
     if (this.#queries) {
       const query = this.#query;
-      query.fill(0n);
-      query[0] = 104n;
-      query[1] = COVERING_OR_NEXT;
-      query[2] = BigInt(address);
+      query.fill(0);
+      query[0] = 104;
+      query[2] = COVERING_OR_NEXT;
+      query[4] = address % 2 ** 32;
+      query[5] = Math.floor(address / 2 ** 32);
       if (ioctl(this.#fd, PROCMAP_QUERY, query) === 0) return areaOf(query);
       const errno = lastError();
       if (errno === 'ENOENT') return undefined;
@@ -130,15 +131,17 @@ export class OwnAreas {
   }
 }
 
-function areaOf(query: BigUint64Array): MappedArea {
-  const flags = query[5]!;
-  const inode = Number(query[8]);
+/** struct procmap_query, as words of 32 bits. */
+function areaOf(query: Uint32Array): MappedArea {
+  const wide = (field: number): number => query[2 * field]! + query[2 * field + 1]! * 2 ** 32;
+  const flags = query[10]!;
+  const inode = wide(8);
   return {
-    start: Number(query[3]),
-    end: Number(query[4]),
-    readable: (flags & VMA_READABLE) !== 0n,
-    writable: (flags & VMA_WRITABLE) !== 0n,
-    anonymous: inode === 0 && (flags & VMA_SHARED) === 0n,
+    start: wide(3),
+    end: wide(4),
+    readable: (flags & VMA_READABLE) !== 0,
+    writable: (flags & VMA_WRITABLE) !== 0,
+    anonymous: inode === 0 && (flags & VMA_SHARED) === 0,
     inode,
   };
 }

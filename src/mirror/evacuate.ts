@@ -59,7 +59,7 @@ export interface Evacuation extends Range {
   readonly from: Range;
   /** False where it lay well already. */
   readonly moved: boolean;
-  /** The names of the devices that reach it now. */
+  /** The names of the devices that reach it now for loads and stores; others may be able to read it. */
   readonly reachedBy: readonly string[];
   /** With `into: 'buffer'`. */
   readonly buffer: SvmBuffer | undefined;

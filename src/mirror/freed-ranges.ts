@@ -5,7 +5,7 @@
  * @module
  */
 import type { AttachedDevice } from '../device/device.ts';
-import type { Range } from '../mm/address.ts';
+import type { Address, Range } from '../mm/address.ts';
 import type { PlacementSpace } from '../placement/index.ts';
 import { type BufferMemory, wasTransferred } from './buffer-memory.ts';
 import { Quarantine, type Question } from './quarantine.ts';
@@ -61,7 +61,7 @@ export class FreedRanges {
     }
     this.#memory.discard(address, size);
     if (!remains.mapped && !open) {
-      this.#space.remove(address);
+      this.#giveBack(address);
       this.sharing?.forgetPicture();
       return;
     }
@@ -98,6 +98,12 @@ export class FreedRanges {
     });
   }
 
+  /** To all, or to the reservation that they are of. */
+  #giveBack(address: Address): void {
+    const taken = this.#space.remove(address);
+    this.#memory.reserved.at(address)?.give(taken);
+  }
+
   /** Gives back the addresses that are safe again; true where there were any. */
   release(again = false): boolean {
     const safe = this.#quarantine.release(again);
@@ -106,7 +112,7 @@ export class FreedRanges {
       if (mapped) mappings++;
       // Only now that nobody can store there any more, and before anybody else may.
       if (shared && !this.arenaClosed) this.#memory.discard(start, end - start);
-      this.#space.remove(start);
+      this.#giveBack(start);
     }
     if (mappings > 0) this.#memory.gone(mappings);
     if (safe.length > 0) this.sharing?.forgetPicture();

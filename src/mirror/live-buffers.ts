@@ -19,6 +19,8 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
   readonly #byStart = new Map<Address, Buffer>();
   readonly #freed: NamedRange[] = [];
   #coarse = 0;
+  /** For faults: the addresses that are set aside. */
+  reserved: { at(address: Address): NamedRange | undefined } | undefined;
 
   constructor(limit: Address) {
     this.#tree = new GapTree(0, limit);
@@ -63,7 +65,7 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
 
   nearest(address: Address): NearestBuffer | undefined {
     const live = [...this.#byStart.values()].map(({ name, address: start, end }) => ({ name, start, end }));
-    return nearestBuffer(address, live, this.#freed);
+    return nearestBuffer(address, live, this.#freed, this.reserved?.at(address));
   }
 }
 

@@ -12,7 +12,7 @@ import { StateError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
 import { releaseOwnMaps } from '../linux/process-maps.ts';
 import type { Address, Range } from '../mm/address.ts';
-import { type Occupied, PlacementSpace, type Plan } from '../placement/index.ts';
+import { type Occupied, type Placement, PlacementSpace, type Plan } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory } from './buffer-memory.ts';
@@ -26,7 +26,10 @@ import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import { Ownership, pagesFor, touchedAtOnce } from './ownership.ts';
+import { type Pin, type PinOptions, pinView } from './pin.ts';
 import { Placer } from './placer.ts';
+import { checkReserveOptions, type Reservation, type ReserveOptions } from './reservation.ts';
+import { Reserving } from './reserving.ts';
 import type { ShareHandle } from './sharing/handle.ts';
 import { type Sharer, Sharing } from './sharing/owner.ts';
 import { type BufferOwner, isShared, SvmBuffer } from './svm-buffer.ts';
@@ -60,6 +63,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #freed: FreedRanges;
   readonly #commands: CommandScope;
   readonly #placer: Placer;
+  readonly #reserving: Reserving;
   /** From the first `share` or lock on. */
   #sharing: Sharing | undefined;
   #closed: Promise<void> | undefined;
@@ -90,6 +94,17 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     });
     this.#freed = new FreedRanges(this.#memory, this.#space, attached);
     this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached);
+    live.reserved = this.#memory.reserved;
+    this.#reserving = new Reserving({
+      pageSize: this.pageSize,
+      space: this.#space,
+      placer: this.#placer,
+      memory: this.#memory,
+      live,
+      check: (size, options) => this.#check(size, options),
+      room: (checked) => this.#room(checked),
+      adopt: (checked, size, placement) => this.#adopt(checked, size, placement),
+    });
   }
 
   get closed(): boolean {
@@ -109,29 +124,19 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   alloc(size: number, options?: AllocOptions): SvmBuffer {
     const checked = this.#check(size, options);
     this.#freed.release();
-    this.#sharing?.checkRoom();
-    this.#limits.check(checked.access, size);
+    this.#room(checked);
     const placement = this.#placer.place(checked);
-    const range = { start: placement.address, end: placement.address + placement.size };
-    const name = checked.name ?? `buffer-${this.#nextName++}`;
-    const { access } = checked;
-    const pages = pagesFor(this.#attached, access, this.#memory);
-    const ownership = checked.type === 'coarse' ? new Ownership(name, range, pages) : undefined;
-    const owner = this.#owner;
-    const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
-    this.#space.insert({
-      start: range.start,
-      end: range.end + placement.guard,
-      guard: placement.guard,
-      kind: 'buffer',
-      name,
-      owner: 'host',
-    });
-    this.#live.add(buffer);
-    this.#limits.count(buffer.access);
-    tellMapped(this.#attached, access, range);
-    if (checked.type === 'fine') this.#sharing?.add(buffer);
-    return buffer;
+    return this.#adopt(checked, size, placement);
+  }
+
+  /**
+   * Addresses for buffers to come, `size` bytes long: no memory is taken, nobody else gets them, and `commit` makes buffers
+   * there. Throws as {@link Mirror.alloc}.
+   */
+  reserve(size: number, options: ReserveOptions = {}): Reservation {
+    const checked = this.#check(size, checkReserveOptions(options));
+    this.#freed.release();
+    return this.#reserving.reserve(checked.name ?? `reservation-${this.#nextName++}`, checked);
   }
 
   /** Where `alloc` would put such a buffer, or every reason why it could not. Changes nothing. */
@@ -169,6 +174,15 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   memoryAt(address: Address): SvmBuffer | undefined {
     this.#open();
     return Number.isSafeInteger(address) && address >= 0 ? this.#live.at(address) : undefined;
+  }
+
+  /**
+   * Keeps a view's bytes where they are and alive, until disposed: for kernels of devices that reach system memory, at
+   * `pin.address`. With `write` such devices may store there. Throws TypeError or RangeError for bad arguments.
+   */
+  pin(view: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options: PinOptions = {}): Pin {
+    this.#open();
+    return pinView(view, options, this.#attached);
   }
 
   /** What is known of an address; undefined where no live buffer holds it. */
@@ -246,6 +260,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     );
     await Promise.all(this.#attached.map(({ device }) => device.close()));
     this.#sharing?.announceClose();
+    this.#reserving.close();
     for (const buffer of this.#live.sorted()) this.#free(buffer);
     this.#freed.release();
     this.#freed.arenaClosed = true;
@@ -283,6 +298,30 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const checked = checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
     checkOffered(this.#attached, checked);
     return checked;
+  }
+
+  #room({ access, request }: CheckedAlloc): void {
+    this.#sharing?.checkRoom();
+    this.#limits.check(access, request.size);
+  }
+
+  /** Makes the buffer of a place that is mapped. */
+  #adopt(checked: CheckedAlloc, size: number, placement: Placement): SvmBuffer {
+    const { access, type, name = `buffer-${this.#nextName++}` } = checked;
+    const { address: start, guard } = placement;
+    const range = { start, end: start + placement.size };
+    const ownership =
+      type === 'coarse'
+        ? new Ownership(name, range, pagesFor(this.#attached, access, this.#memory))
+        : undefined;
+    const owner = this.#owner;
+    const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
+    this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });
+    this.#live.add(buffer);
+    this.#limits.count(access);
+    tellMapped(this.#attached, access, range);
+    if (isShared(buffer)) this.#sharing?.add(buffer);
+    return buffer;
   }
 
   #free(buffer: SvmBuffer): void {

@@ -6,8 +6,8 @@
  * @module
  */
 import type { AttachedDevice } from '../device/device.ts';
-import { PlacementError, SystemError } from '../errors.ts';
-import { type Address, MiB } from '../mm/address.ts';
+import { outOfRange, PlacementError, SystemError } from '../errors.ts';
+import { type Address, alignUp, MiB } from '../mm/address.ts';
 import {
   type Placement,
   type PlacementRequest,
@@ -21,6 +21,7 @@ import type { BufferMemory, MemoryOptions } from './buffer-memory.ts';
 import { requestOf } from './driver-place.ts';
 import type { FreedRanges } from './freed-ranges.ts';
 import { readHostPicture } from './host-picture.ts';
+import type { ReservedRange } from './reserved-ranges.ts';
 
 /** How often another thread may be faster before `alloc` gives up. */
 const MOST_ATTEMPTS = 64;
@@ -109,6 +110,8 @@ export class Placer {
     const { address, guard } = placement;
     const request: PlacementRequest = { size, guard, devices, place: { at: address } };
     const end = address + placement.size;
+    const reserved = this.#memory.reserved.at(address);
+    if (reserved) return this.#extendReserved(reserved, placement, size, asked);
     const found = this.#search(size, {
       find: () => this.#without(address, () => this.#space.find(request)),
       map: (longer) => this.#map(end, address + longer.size - end, asked),
@@ -119,6 +122,53 @@ export class Placer {
     const taken = this.#space.remove(address);
     this.#space.insert({ ...taken, end: address + found.size + found.guard, guard: found.guard });
     return { ...placement, size: found.size, guard: found.guard };
+  }
+
+  /** In a reservation nobody is in the way but its other buffers; their refusal is that of any place. */
+  #extendReserved(
+    reserved: ReservedRange,
+    placement: Placement,
+    size: number,
+    asked: MemoryOptions,
+  ): Placement {
+    const { address } = placement;
+    const part = {
+      start: address + placement.size,
+      end: address + alignUp(size, this.#space.pageSize),
+    };
+    if (part.end > reserved.end)
+      throw outOfRange(
+        'size',
+        `at most ${reserved.end - address}, up to the end of reservation '${reserved.name}'`,
+        size,
+      );
+    if (!this.patiently(() => reserved.take(part)))
+      refuse(size, this.#space.plan({ size: part.end - part.start, place: { at: part.start } }));
+    try {
+      this.#memory.mapReserved(part.start, part.end - part.start, asked);
+    } catch (error) {
+      reserved.give(part);
+      throw error;
+    }
+    this.#memory.room(-1);
+    this.#space.insert({ ...this.#space.remove(address), end: part.end });
+    return { ...placement, size: part.end - address };
+  }
+
+  /** Finds a place for a reservation and maps nothing there. */
+  reserve(checked: CheckedAlloc): Placement {
+    return this.#search(checked.request.size, {
+      find: () => this.#findAny(checked.request),
+      map: ({ address, size }) => this.#memory.reserve(address, size),
+      plan: () => this.#space.plan(checked.request),
+    });
+  }
+
+  /** Tries again while freed ranges may still come free; false where it was in vain. */
+  patiently(take: () => boolean): boolean {
+    this.#freed.release();
+    while (!take()) if (!this.#freed.release(true) && !this.#waitForDevices()) return false;
+    return true;
   }
 
   /** As if nothing were inserted at the address. */

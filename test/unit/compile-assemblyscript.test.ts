@@ -102,7 +102,7 @@ describe('compileAssemblyScript', () => {
   it('says how to get the compiler where it is not installed', () => {
     // A copy of the package with its run-time dependency alone.
     const there = join(folder, 'project/node_modules');
-    for (const part of ['dist', 'asconfig.json', 'package.json'])
+    for (const part of ['dist', 'assembly', 'asconfig.json', 'package.json'])
       cpSync(join(root, part), join(there, 'mirrorspace', part), { recursive: true });
     for (const part of ['koffi', '@koromix'])
       cpSync(join(root, 'node_modules', part), join(there, part), { recursive: true });

@@ -45,7 +45,7 @@ import {
 import { systemCall } from '../../src/linux/system-call.ts';
 import { stackPointers } from '../../src/linux/task.ts';
 import { movableMapping } from '../../src/mirror/movable.ts';
-import { mappings } from '../fixtures/proc.ts';
+import { eventually, mappings } from '../fixtures/proc.ts';
 import { runProgram } from '../fixtures/run-child.ts';
 import { basicKernels } from '../fixtures/with-mirror.ts';
 
@@ -314,20 +314,20 @@ describe('refused, with nothing changed:', () => {
   });
 
   it('the stack of a thread, as far as it tells', async () => {
-    const worker = new Worker(
-      'require("node:worker_threads").parentPort.on("message", () => process.exit())',
-      {
-        eval: true,
-      },
-    );
+    const worker = new Worker('require("node:worker_threads").parentPort.ref()', { eval: true });
     await new Promise((resolve) => worker.once('online', resolve));
-    const pointers = stackPointers();
-    const vmas = mappings();
-    const stacks = pointers.flatMap((pointer) => at(pointer, vmas) ?? []);
-    // The main thread's own, and those of threads that wait now: V8 has some of them, too.
+    let pointers: number[] = [];
+    let vmas: Vma[] = [];
+    let stacks: Vma[] = [];
+    // Those of threads that wait now: V8 has some of them, too. And the main thread's own.
+    await eventually('a thread that waits', () => {
+      pointers = stackPointers();
+      vmas = mappings();
+      stacks = pointers.flatMap((pointer) => at(pointer, vmas) ?? []);
+      return stacks.some(({ kind }) => kind === 'anonymous');
+    });
     assert.ok(stacks.some(({ kind }) => kind === 'stack'));
     const others = stacks.filter(({ kind }) => kind === 'anonymous');
-    assert.ok(others.length > 0);
     // Decided, not tried: a thread that runs does not tell, and would lose its stack.
     for (const stack of others)
       assert.throws(() => movableMapping(stack, { vmas, stackPointers: pointers, mirrored: [] }), {

@@ -64,8 +64,14 @@ describe("a process device with faults: 'trap'", () => {
   it('is what a process gets that is refused userfaultfd, with a warning that says so', async () => {
     const { end, said, stderr } = await runProgram('process-refused.mjs', []);
     assert.equal(end, 0, stderr);
-    const [{ mode, counted, warnings, userfaultfd }] = said as [
-      { mode: string; counted: number; warnings: { name: string; message: string }[]; userfaultfd: unknown },
+    const [{ mode, counted, warnings, userfaultfd, system }] = said as [
+      {
+        mode: string;
+        counted: number;
+        warnings: { name: string; message: string }[];
+        userfaultfd: unknown;
+        system: unknown;
+      },
     ];
     assert.equal(mode, 'trap');
     assert.equal(counted, 100);
@@ -77,6 +83,8 @@ describe("a process device with faults: 'trap'", () => {
       missing: 'userfaultfd',
       errno: 'EPERM',
     });
+    // System SVM is faults: there is none without them.
+    assert.deepEqual(system, userfaultfd);
   });
 });
 

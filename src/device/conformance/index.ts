@@ -20,6 +20,7 @@ export type {
   ConformanceAlloc,
   ConformanceBuffer,
   ConformanceMirror,
+  ConformancePart,
   ConformanceTarget,
   Need,
   ProgramSource,

@@ -5,6 +5,7 @@
  * @module
  */
 import assert from 'node:assert/strict';
+import { addressOf } from '../../ffi/library.ts';
 import type { ArgumentKind, Command, Device, Kernel, KernelArgument, Program } from '../device.ts';
 import { KERNELS, type KernelName } from './kernel-list.ts';
 import { type KernelViewType, kernelsOver, type PortableKernel } from './kernels.ts';
@@ -12,6 +13,7 @@ import type {
   ConformanceAlloc,
   ConformanceBuffer,
   ConformanceMirror,
+  ConformancePart,
   ConformanceTarget,
   Need,
 } from './target.ts';
@@ -58,15 +60,20 @@ export class DeviceSide implements Side {
 /** This thread, on views of the mirror's buffers. */
 class HostSide implements Side {
   readonly name = 'host';
+  /** Memory of the process that is no buffer's. */
+  readonly plain = new Set<ConformancePart>();
   readonly #kernels: Readonly<Record<KernelName, PortableKernel>>;
   #since = 0;
 
   constructor(mirror: ConformanceMirror) {
+    const { plain } = this;
     this.#kernels = kernelsOver({
       view<T>(type: KernelViewType<T>, address: number, length: number): T {
-        const buffer = mirror.memoryAt(address);
+        const own = [...plain].find(({ address: start, size }) => address >= start && address < start + size);
+        const buffer = own ?? mirror.memoryAt(address);
         assert.ok(buffer, `the host finds a buffer at 0x${address.toString(16)}`);
-        return new type(buffer.bytes.buffer as ArrayBuffer, address - buffer.address, length);
+        const { bytes } = buffer;
+        return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset + address - buffer.address, length);
       },
       stuck: () => performance.now() - this.#since > PATIENCE,
     });
@@ -83,7 +90,7 @@ class HostSide implements Side {
 export class Sides {
   readonly mirror: ConformanceMirror;
   readonly devices: readonly DeviceSide[];
-  readonly host: Side;
+  readonly host: HostSide;
 
   private constructor(mirror: ConformanceMirror, devices: readonly DeviceSide[]) {
     this.mirror = mirror;
@@ -134,6 +141,45 @@ export class Sides {
     }
   }
 
+  /** Memory as `malloc` gives it, which nobody allocated for a device; for as long as `body` runs. */
+  async plain(
+    sizes: readonly number[],
+    body: (...memory: ConformancePart[]) => Promise<void>,
+  ): Promise<void> {
+    const memory = sizes.map((size, i) => {
+      const bytes = new Uint8Array(size);
+      const part: ConformancePart = {
+        ...{ name: `plain-${i}`, type: 'fine', freed: false },
+        ...{ address: addressOf(bytes), size, bytes },
+      };
+      this.host.plain.add(part);
+      return part;
+    });
+    try {
+      await body(...memory);
+    } finally {
+      for (const part of memory) this.host.plain.delete(part);
+    }
+  }
+
+  /**
+   * Runs `body` as the side may: where that is the host, coarse buffers are mapped meanwhile, by the queue of `device`.
+   */
+  async as<T>(
+    side: Side,
+    coarse: readonly ConformanceBuffer[],
+    body: () => Promise<T>,
+    device = this.devices[0]!.device,
+  ): Promise<T> {
+    if (side !== this.host) return body();
+    await Promise.all(coarse.map((buffer) => device.queue.map(buffer).done));
+    try {
+      return await body();
+    } finally {
+      await Promise.all(coarse.map((buffer) => device.queue.unmap(buffer).done));
+    }
+  }
+
   /** All sides at once, the devices first, since the host blocks; gives when all have ended. */
   async together(kernel: KernelName, args: (lane: number, lanes: number) => Values): Promise<void> {
     const lanes = this.devices.length + 1;
@@ -143,12 +189,12 @@ export class Sides {
   }
 }
 
-export function i32(buffer: ConformanceBuffer): Int32Array {
+export function i32(buffer: ConformancePart): Int32Array {
   const { bytes } = buffer;
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
-export function u32(buffer: ConformanceBuffer): Uint32Array {
+export function u32(buffer: ConformancePart): Uint32Array {
   const { bytes } = buffer;
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }

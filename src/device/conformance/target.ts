@@ -5,24 +5,31 @@
  *
  * @module
  */
-import type { Device } from '../device.ts';
+import type { Device, UserEvent } from '../device.ts';
 
 /** What a device's `load` takes. */
 export type ProgramSource = URL | Uint8Array | ArrayBuffer;
 
-/** A buffer of the mirror. */
-export interface ConformanceBuffer {
+/** A part of a buffer that stands for a buffer. */
+export interface ConformancePart {
   readonly name: string;
+  readonly type: 'fine' | 'coarse';
   readonly address: number;
   readonly size: number;
   readonly freed: boolean;
   readonly bytes: Uint8Array;
+}
+
+/** A buffer of the mirror. */
+export interface ConformanceBuffer extends ConformancePart {
+  sub(offset: number, size?: number): ConformancePart;
   free(): void;
 }
 
 /** The options of `alloc` that the suite uses. */
 export interface ConformanceAlloc {
   readonly name?: string;
+  readonly type?: 'fine' | 'coarse';
   readonly align?: number;
   readonly place?: { readonly at: number } | { readonly within: readonly [number, number] };
   readonly topdown?: boolean;
@@ -38,6 +45,7 @@ export interface ConformanceMirror {
   readonly devices: Readonly<Record<string, Device>>;
   readonly pageSize: number;
   alloc(size: number, options?: ConformanceAlloc): ConformanceBuffer;
+  createEvent(): UserEvent;
   memoryAt(address: number): ConformanceBuffer | undefined;
   close(): Promise<void>;
 }

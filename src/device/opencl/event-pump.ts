@@ -59,6 +59,12 @@ export class EventPump extends CommandPump {
     return this.stopped ? 0 : this.#slots.reduce((sum, { head }) => sum + head, 0) | 0;
   }
 
+  /** The driver's events say what has ended, and somebody has to look at them. */
+  override spin(seen: number): number {
+    this.pump();
+    return this.completions === seen ? 0 : 1;
+  }
+
   override get patience(): number {
     return LOOK_EVERY;
   }

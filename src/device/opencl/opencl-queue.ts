@@ -5,10 +5,10 @@
  * @module
  */
 import type { Packet } from '../../engine/command.ts';
-import { chunkSize, countItems } from '../../engine/kernel-arguments.ts';
+import { chunkSize, countItems, groupSize } from '../../engine/launch-range.ts';
 import { dispatch } from '../../engine/packets.ts';
 import { type QueueHost, RingQueue } from '../../engine/ring-queue.ts';
-import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
+import { outOfRange, UnsupportedError } from '../../errors.ts';
 import type {
   ArgumentKind,
   ArgumentsOf,
@@ -79,30 +79,24 @@ export class OpenClQueue extends RingQueue {
     const total = countItems(items, this.#opencl.maxItems);
     if (chunk !== undefined) {
       // A bad value is one on every device.
-      chunkSize(chunk, total, this.#opencl.cores);
+      chunkSize(chunk, total, this.#opencl.cores, 1);
       throw new UnsupportedError(
         'chunks',
         "An OpenCL driver splits a launch by itself: 'local' says how large its work-groups are, and 'chunk' does nothing",
       );
     }
     const global = dimensions(items);
-    const groups = local === undefined ? undefined : this.#local(local, global, driver.maxGroup);
+    const groups = local === undefined ? undefined : this.#local(local, items, driver.maxGroup);
     return total === 0 ? undefined : { kernel: driver, global, local: groups };
   }
 
-  #local(local: Items, global: readonly number[], most: number): readonly number[] {
-    if (typeof local !== 'number' && !Array.isArray(local))
-      throw invalidType('local', 'a number, or an array of one to three numbers', local);
-    const group = countItems(local, most, 'local');
+  #local(local: Items, items: Items, most: number): readonly number[] {
+    const group = groupSize(local, items);
+    if (group > most) throw outOfRange('local', `at most ${most} in all`, group);
     const sizes = dimensions(local);
-    if (group === 0) throw outOfRange('local', 'at least 1 in each dimension', 0);
-    if (sizes.length !== global.length)
-      throw outOfRange('local', `${global.length} numbers, as items has dimensions`, sizes.length);
     for (const [i, size] of sizes.entries()) {
       const limit = this.#opencl.maxWorkItemSizes[i]!;
       if (size > limit) throw outOfRange(`local[${i}]`, `at most ${limit} on this device`, size);
-      if (global[i]! % size !== 0)
-        throw outOfRange(`local[${i}]`, `a divisor of the ${global[i]} items of its dimension`, size);
     }
     return sizes;
   }

@@ -33,13 +33,14 @@ class ProcessDeviceMain {
         ...this.#system?.forCores(init.logSegments),
         ...(this.#userfaultfd === undefined ? { logSegments: init.logSegments } : {}),
       }),
+      leave: () => this.#system?.release(),
       explainFault,
       remember,
     });
   }
 
   async ready(): Promise<DeviceReady> {
-    const { userfaultfd, refused } = openFaults(this.#init.faults);
+    const { userfaultfd, refused } = openFaults(this.#init.room ? 'userfaultfd' : this.#init.faults);
     this.#userfaultfd = userfaultfd;
     const { room } = this.#init;
     if (room && userfaultfd !== undefined) this.#system = new SystemSetup(room);

@@ -100,6 +100,7 @@ async function serve(data: CoreData): Promise<void> {
       protectedWindow?.catchUp();
       gate?.enter();
     },
+    leave: () => gate?.leave(),
     idle: () => (Atomics.load(mailCount, core) === seen ? undefined : 'leave'),
   });
   for (;;) {

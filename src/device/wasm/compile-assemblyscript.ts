@@ -25,8 +25,8 @@ export interface CompileOptions {
 }
 
 /**
- * Compiles kernels written in AssemblyScript; the result is for `wasm.load`. A string is a source that stands alone; a
- * file URL is read, with what it imports. Runs in a thread of its own.
+ * Compiles kernels written in AssemblyScript; the result is for `wasm.load`. A string is a source that stands alone,
+ * but for `mirrorspace/assembly/work-items`; a file URL is read, with what it imports. Runs in a thread of its own.
  *
  * Throws TypeError or RangeError for bad arguments, {@link ProgramError} with reason `compile` and the compiler's own
  * messages, {@link UnsupportedError} where the package `assemblyscript` is not installed.
@@ -55,7 +55,8 @@ function checkRequest(source: string | URL, options: CompileOptions): CompileReq
   }
   if (!Array.isArray(flags) || !flags.every((flag) => typeof flag === 'string'))
     throw invalidType('flags', 'an array of strings', flags);
-  const rest = { config: baseConfig(), flags: ['--memoryBase', String(memoryBase), ...flags] };
+  const [config, workItems] = [packageFile('asconfig.json'), packageFile('assembly/work-items.ts')];
+  const rest = { config, workItems, flags: ['--memoryBase', String(memoryBase), ...flags] };
   if (typeof source === 'string') return { file: 'kernels.ts', folder: undefined, text: source, ...rest };
   if (!(source instanceof URL)) throw invalidType('source', 'a string or a file URL', source);
   if (source.protocol !== 'file:') throw outOfRange('source', 'a file: URL', source.href);
@@ -63,9 +64,9 @@ function checkRequest(source: string | URL, options: CompileOptions): CompileReq
   return { file: basename(path), folder: dirname(path), text: undefined, ...rest };
 }
 
-function baseConfig(): string {
+function packageFile(name: string): string {
   const manifest = createRequire(import.meta.url).resolve('mirrorspace/package.json');
-  return readFileSync(join(dirname(manifest), 'asconfig.json'), 'utf8');
+  return readFileSync(join(dirname(manifest), name), 'utf8');
 }
 
 function inThread(request: CompileRequest): Promise<CompileAnswer> {

@@ -13,6 +13,8 @@ export interface CompileRequest {
   readonly text: string | undefined;
   /** The text of an asconfig.json. */
   readonly config: string;
+  /** The text of mirrorspace/assembly/work-items, which any source may import. */
+  readonly workItems: string;
   readonly flags: readonly string[];
 }
 

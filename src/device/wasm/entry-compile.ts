@@ -12,8 +12,16 @@ import type { CompileAnswer, CompileRequest } from './compile-messages.ts';
 
 const CONFIG = 'asconfig.json';
 const OUTPUT = 'kernels.wasm';
+const WORK_ITEMS = 'node_modules/mirrorspace/assembly/work-items.ts';
 
-async function compile({ file, folder, text, config, flags }: CompileRequest): Promise<CompileAnswer> {
+async function compile({
+  file,
+  folder,
+  text,
+  config,
+  workItems,
+  flags,
+}: CompileRequest): Promise<CompileAnswer> {
   let compiler: typeof import('assemblyscript/asc');
   try {
     compiler = await import('assemblyscript/asc');
@@ -27,6 +35,8 @@ async function compile({ file, folder, text, config, flags }: CompileRequest): P
   const { error, stderr } = await compiler.default.main(args, {
     readFile: (name) => {
       if (name === file && text !== undefined) return text;
+      // Where the compiler looks for it depends on the folder; it is the same everywhere.
+      if (name.endsWith(WORK_ITEMS)) return workItems;
       return name === CONFIG ? config : read(name);
     },
     writeFile: (name, contents) => {

@@ -12,6 +12,7 @@ export type { Address } from '../../../mm/address.ts';
 export { type AtomicWord, atomics } from './atomics.ts';
 export { AddressError } from './mirrored-memory.ts';
 export { type KernelMemory, type MemoryPiece, memory, type ViewConstructor, view } from './views.ts';
+export { WorkItems } from './work-items.ts';
 
 /** Whether this code runs on a core of a process device. */
 export function isDevice(): boolean {

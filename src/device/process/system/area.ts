@@ -5,6 +5,7 @@
  *     0         words: lock, request, answer; the packet that each queue has acquired for
  *     512       a slot per core, and one for other threads, for a fault that is nobody's
  *     2048      counters, float64
+ *     3072      ranges that are open for stores, pairs of float64
  *     4096      ranges to drop, pairs of float64
  *
  * @module
@@ -28,11 +29,20 @@ export const AREA = {
   /** Ranges in the list, and whether there are more to ask for. */
   DROPS: 17,
   MORE: 18,
+  /** Pages that kernels may have stored to and that were not written back; the host's. */
+  DIRTY: 19,
+  /** The last request whose ranges have been dropped; the device's. */
+  DROPPED: 20,
+  /** 1 where a store waits for that; the host's. */
+  STORE_WAITS: 21,
+  /** Ranges in the list of what kernels may have stored to since it was last written back; the host's. */
+  OPENED: 22,
   /** The packet for which each queue has acquired, see {@link hazard}. */
   ACQUIRED: 32,
 } as const;
 
-export const REQUEST = { ACQUIRE: 1 } as const;
+/** `RELEASE`: a packet has ended; its list is of what could not be written back. */
+export const REQUEST = { ACQUIRE: 1, RELEASE: 2 } as const;
 
 /** Words of a fault's slot. */
 export const WILD = { FULL: 0, THREAD: 1, ACCESS: 2, REASON: 3, CALL: 4 } as const;
@@ -43,6 +53,9 @@ export const wildWord = (slot: number): number => WILD_SLOTS + slot * WILD_STRID
 /** Float64 index. */
 export const wildAddress = (slot: number): number => (WILD_SLOTS + slot * WILD_STRIDE) / 2 + 3;
 
+/** Float64 index of the list of opened ranges, of so many at most: then the last one holds whatever comes. */
+export const OPENED_LIST = 384;
+export const MOST_OPENED_RANGES = 64;
 /** Float64 index of the list. */
 export const DROP_LIST = DROPS / 8;
 
@@ -57,6 +70,12 @@ export const COUNTERS = [
   'writtenBytes',
   'remappedBytes',
   'untrackedBytes',
+  'advisedBytes',
+  'prefetchedBytes',
+  'writableFaults',
+  'writeBacks',
+  'writtenBackBytes',
+  'unwrittenBytes',
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 const COUNTERS_F64 = 256;

@@ -44,15 +44,17 @@ export function chooseChunk(
 
 function fullestSubtree(page: number, bounds: Range, resident: Residency): Range {
   const { pageSize, blockSize } = resident;
-  let chosen: Range = { start: page, end: page + pageSize };
+  let start = page;
+  let end = page + pageSize;
+  /** Of the pages chosen, those that are there already: all others of them will be. */
+  let had = 0;
   for (let size = 2 * pageSize; size <= blockSize; size *= 2) {
     const from = alignDown(page, size);
     const node = { start: Math.max(bounds.start, from), end: Math.min(bounds.end, from + size) };
-    const there =
-      resident.count({ start: node.start, end: chosen.start }) +
-      resident.count({ start: chosen.end, end: node.end }) +
-      (chosen.end - chosen.start) / pageSize;
-    if (2 * there > (node.end - node.start) / pageSize) chosen = node;
+    const there = resident.count(node);
+    if (2 * (there - had + (end - start) / pageSize) <= (node.end - node.start) / pageSize) continue;
+    ({ start, end } = node);
+    had = there;
   }
-  return chosen;
+  return { start, end };
 }

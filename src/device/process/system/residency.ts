@@ -47,11 +47,17 @@ export class Residency {
   }
 
   /** Resident pages within a range. */
-  count(range: Range): number {
+  count({ start, end }: Range): number {
+    const to = alignUp(end, this.pageSize);
     let count = 0;
-    this.#each(range, false, (words, word, mask) => {
-      count += popcount(words[word]! & mask);
-    });
+    for (let at: number = alignDown(start, this.pageSize); at < to; ) {
+      const number = Math.floor(at / this.blockSize);
+      const base = number * this.blockSize;
+      const next = Math.min(to, base + this.blockSize);
+      const words = this.#blocks.get(number);
+      if (words) count += countBits(words, (at - base) / this.pageSize, (next - base) / this.pageSize);
+      at = next;
+    }
     return count;
   }
 
@@ -132,6 +138,15 @@ function maskOf(from: number, to: number): number {
   const high = Math.min(32, to);
   const upper = high === 32 ? -1 : (1 << high) - 1;
   return upper & ~((1 << low) - 1);
+}
+
+function countBits(words: Uint32Array, first: number, last: number): number {
+  let count = 0;
+  for (let word = first >>> 5; word * 32 < last; word++) {
+    const bits = words[word]!;
+    if (bits !== 0) count += popcount(bits & maskOf(first - word * 32, last - word * 32));
+  }
+  return count;
 }
 
 function popcount(bits: number): number {
