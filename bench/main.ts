@@ -13,19 +13,21 @@ import { allocation } from './alloc.ts';
 import { gapSearch } from './gap-search.ts';
 import { handOver } from './hand-over.ts';
 import { heapObjects } from './heap.ts';
+import { idleLaunch } from './idle.ts';
 import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
+import { streaming } from './streaming.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
   allocation,
   heap: heapObjects,
-  launch: launchLatency,
-  kernels: pointerFollowing,
+  launch: async (quick) => [...(await launchLatency(quick)), ...(await idleLaunch(quick))],
+  kernels: async (quick) => [...(await pointerFollowing(quick)), ...(await streaming(quick))],
   'hand-over': handOver,
   layout: layoutAccess,
   sharing,

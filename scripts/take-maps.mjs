@@ -3,7 +3,7 @@
 //
 //     node scripts/take-maps.mjs [name...]
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,22 @@ writeFileSync(
   `${work}/Wait.java`,
   'class Wait { public static void main(String[] a) throws Exception { System.in.read(); } }',
 );
+
+// A server of a database made for it; it refuses to be root.
+const nobody = process.getuid() === 0 ? { uid: 65534, gid: 65534 } : {};
+const database = `${work}/database`;
+const postgres = spawnSync('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin'], { encoding: 'utf8' })
+  .stdout.trim()
+  .split('\n')
+  .at(-1);
+mkdirSync(database);
+if (nobody.uid) for (const path of [work, database]) chownSync(path, nobody.uid, nobody.gid);
+if (postgres)
+  spawnSync(`${postgres}/initdb`, ['-D', database, '-A', 'trust', '-N'], {
+    ...nobody,
+    cwd: '/',
+    stdio: 'ignore',
+  });
 
 /** Program and arguments; each goes on waiting for its standard input. */
 const programs = {
@@ -31,6 +47,7 @@ const programs = {
   node: ['/usr/bin/node', '-e', 'process.stdin.resume()'],
   openssl: ['/usr/bin/openssl', 'sha256'],
   perl: ['/usr/bin/perl', '-MPOSIX', '-e', '<STDIN>'],
+  postgres: [`${postgres}/postgres`, '--single', '-D', database, 'postgres'],
   python: ['/usr/bin/python3', '-S', '-c', 'import ssl, sqlite3, ctypes; input()'],
   sqlite: ['/usr/bin/sqlite3', ':memory:'],
 };
@@ -47,13 +64,15 @@ async function settled(pid) {
   throw new Error('it does not come to rest');
 }
 
-const SYSTEM = /^(\/usr\/(bin|lib|lib64|libexec|share)\/|\/(bin|lib|lib64|dev)\/|\/memfd:|\[|$)/;
+// Shared memory of System V has a key for a name.
+const SYSTEM = /^(\/usr\/(bin|lib|lib64|libexec|share)\/|\/(bin|lib|lib64|dev)\/|\/memfd:|\/SYSV|\[|$)/;
 
 mkdirSync(folder, { recursive: true });
 for (const [name, [command, ...args]] of Object.entries(programs)) {
   if (process.argv.length > 2 && !process.argv.includes(name, 2)) continue;
   const env = { PATH: '/usr/bin:/bin', HOME: '/', LC_ALL: 'C' };
-  const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', env });
+  const as = name === 'postgres' ? nobody : {};
+  const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', env, ...as });
   child.stdin.on('error', () => {});
   try {
     if (!child.pid) throw new Error('it is not installed');

@@ -219,6 +219,22 @@ export class DeviceLost extends MirrorError {
   }
 }
 
+/** An OpenCL driver refused a call, or a command of it failed. */
+export class OpenClError extends MirrorError {
+  /** `clEnqueueNDRangeKernel`; for a command that failed later, the call that put it in. */
+  readonly call: string;
+  /** OpenCL's number for the failure, below 0. */
+  readonly status: number;
+  /** Its name: `'CL_OUT_OF_RESOURCES'`. */
+  readonly constant: string;
+  constructor(call: string, status: number, constant: string, hint = '') {
+    super('ERR_MIRROR_OPENCL', `${call} failed: ${constant} (${status})${hint ? `. ${hint}` : ''}`);
+    this.call = call;
+    this.status = status;
+    this.constant = constant;
+  }
+}
+
 /**
  * A command did not run, since one of those that it was to wait for (`after`) has failed: `cause` says how. Along a chain
  * of such commands `origin` is the failure at its beginning.

@@ -36,8 +36,18 @@ export type {
   UnmapOptions,
   UserEvent,
 } from './device/device.ts';
+export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
+export { listOpenclDevices, type OpenClChoice } from './device/opencl/list-devices.ts';
+export {
+  type OpenClDevice,
+  type OpenClDeviceOptions,
+  type OpenClLoadOptions,
+  openclDevice,
+} from './device/opencl/opencl-device.ts';
+export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
+  type Advice,
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
@@ -62,27 +72,33 @@ export {
 } from './mirror/collections/shared-hash-map.ts';
 export { SharedString } from './mirror/collections/shared-string.ts';
 export { SharedVector, type VectorLayout } from './mirror/collections/shared-vector.ts';
+export { suggestType } from './mirror/device-types.ts';
 export type { DriverPlace } from './mirror/driver-place.ts';
 export type { EvacuateOptions, Evacuation } from './mirror/evacuate.ts';
 export type { Heap } from './mirror/heap/heap.ts';
 export type { HeapArena } from './mirror/heap/heap-arena.ts';
 export type { HeapOptions } from './mirror/heap/heap-options.ts';
 export type { HeapClass, HeapStatistics } from './mirror/heap/heap-statistics.ts';
-export type { MappedBuffer, TypedArrayConstructor } from './mirror/mapped-buffer.ts';
+export type { HugePages } from './mirror/huge-pages.ts';
+export type { MappedBuffer } from './mirror/mapped-buffer.ts';
 export type { DeviceRecord, Mirror } from './mirror/mirror.ts';
 export { type DeviceSpecs, type DevicesOf, type MirrorOptions, openMirror } from './mirror/open-mirror.ts';
+export type { Pin, PinOptions } from './mirror/pin.ts';
+export type { CommitOptions, Reservation, ReserveOptions } from './mirror/reservation.ts';
 export { attachMirror } from './mirror/sharing/attach.ts';
 export type { AttachedBuffer } from './mirror/sharing/attached-buffer.ts';
 export type { AttachedAddressInfo, AttachedMirror } from './mirror/sharing/attached-mirror.ts';
 export type { ShareHandle } from './mirror/sharing/handle.ts';
 export type { Ended } from './mirror/sharing/membership.ts';
 export type { Sharer } from './mirror/sharing/owner.ts';
+export type { SubBuffer } from './mirror/sub-buffer.ts';
 export type { SvmBuffer } from './mirror/svm-buffer.ts';
 export { type ChannelOptions, SharedChannel } from './mirror/sync/channel.ts';
 export { type Locked, SharedMutex } from './mirror/sync/mutex.ts';
 export type { MirrorSide } from './mirror/sync/side.ts';
 export type { TimeoutOptions, WaitOptions } from './mirror/sync/wait-options.ts';
 export type { WaitResult } from './mirror/sync/waits.ts';
+export type { TypedArrayConstructor } from './mirror/view-arguments.ts';
 export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
 export {
   type Blocker,

@@ -79,6 +79,8 @@ export interface MirrorPort {
   drained(callback: () => void): void;
   /** Asks the device to make progress on ranges that wait for its answer to {@link MirrorPort.unmapped}. */
   nudge(): void;
+  /** Kernels may store to a range of the host's memory that is no buffer; gives the way to take that back. */
+  pinned?(range: Range): () => void;
 }
 
 /** A change of a coarse buffer's owner that goes with a command: checked, and not yet made. */

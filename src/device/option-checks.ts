@@ -15,6 +15,13 @@ export function checkCores(cores: number, most: number): void {
   }
 }
 
+/** Bytes of memory of its own for each core. */
+export function checkScratch(scratch: number, most: number): void {
+  if (typeof scratch !== 'number') throw invalidType('scratch', 'a number of bytes', scratch);
+  if (!Number.isSafeInteger(scratch) || scratch < 1 || scratch > most)
+    throw outOfRange('scratch', `from 1 to ${most} bytes`, scratch);
+}
+
 /** The window as a range; within `widest`, what the device reaches at all. */
 export function checkWindow(window: readonly [low: number, high: number], widest: Range): Range {
   if (!Array.isArray(window) || window.length !== 2 || window.some((edge) => typeof edge !== 'number'))

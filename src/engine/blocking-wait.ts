@@ -12,22 +12,23 @@ import type { CommandPump } from './command-pump.ts';
 import type { Settlement } from './settlement.ts';
 import { HostEvent } from './user-events.ts';
 
-/** Looks at the completion words before a wait sleeps: some tens of microseconds. */
-const SPIN = 3000;
-/** A blocked wait looks this often, in milliseconds, whether the devices still live. */
-const LIVENESS = 50;
+/**
+ * How long, in milliseconds, a wait looks before it sleeps: longer than a sleeping core takes to come up, so that an idle
+ * device costs one wake-up of the kernel's and not two.
+ */
+const SPIN_FOR = 0.15;
+/** Looks between two looks at the clock. */
+const LOOKS = 64;
 
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
-  // One device is the usual case, and how long a look takes decides how soon a device on the same processor gets it.
-  const only = pumps.length === 1 ? pumps[0] : undefined;
-  for (let spins = SPIN; spins > 0; spins--) {
-    const seen = completions(pumps);
+  const spinUntil = performance.now() + SPIN_FOR;
+  for (let seen = completions(pumps); ; seen = completions(pumps)) {
     pump(pumps);
     if (command.settled) return true;
-    if (only) spins = only.spin(seen, spins);
-    else while (spins > 0 && completions(pumps) === seen) spins -= pumps.length;
+    if (!changes(pumps, seen, spinUntil)) break;
   }
+  const patience = Math.min(...pumps.map((each) => each.patience));
   for (const each of pumps) each.block(1);
   try {
     for (;;) {
@@ -37,7 +38,7 @@ export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, 
       const left = until - performance.now();
       if (left <= 0) return false;
       if (until === Number.POSITIVE_INFINITY) refuseEndless(command);
-      futexWaitAny(words, Math.min(left, LIVENESS));
+      futexWaitAny(words, Math.min(left, patience));
       pump(pumps);
       if (!command.settled) for (const each of pumps) each.checkAlive();
     }
@@ -50,6 +51,14 @@ function completions(pumps: readonly CommandPump[]): number {
   let sum = 0;
   for (const each of pumps) sum = (sum + each.completions) | 0;
   return sum;
+}
+
+/** True as soon as a command of any has ended; false at `until`. */
+function changes(pumps: readonly CommandPump[], seen: number, until: number): boolean {
+  do {
+    for (let looks = LOOKS; looks > 0; looks--) if (completions(pumps) !== seen) return true;
+  } while (performance.now() < until);
+  return false;
 }
 
 function pump(pumps: readonly CommandPump[]): void {

@@ -14,12 +14,17 @@ import type { SharedMemory } from './shared-memory.ts';
 
 /** How long the event loop keeps looking by itself, in milliseconds, before it asks to be woken. */
 const LOOK_FOR = 0.1;
+/** A blocked wait looks this often, in milliseconds, whether the device still lives. */
+const LIVENESS = 50;
+
 export interface PumpHost {
   readonly control: SharedMemory;
   /** Keeps the process alive, or no longer. */
   hold(pending: boolean): void;
   /** Looks, without blocking, whether the device process lives; marks the device lost where it does not. */
   checkAlive(): void;
+  /** The event loop has stopped looking: where nothing writes to the wake pipe, `woken` is to be called by and by. */
+  asleep?(): void;
   /** Commands have ended. */
   ended(commands: readonly QueuedCommand[]): void;
 }
@@ -127,7 +132,9 @@ export class CommandPump {
       Atomics.store(i32, HEADER.HOST_ASLEEP, 0);
       this.#looking = true;
       setImmediate(this.#look);
+      return;
     }
+    this.#host.asleep?.();
   };
 
   /** The wake pipe had a byte. */
@@ -175,12 +182,9 @@ export class CommandPump {
     return this.#stopped ? 0 : Atomics.load(this.#host.control.i32, HEADER.COMPLETIONS);
   }
 
-  /** Looks until a packet completes, at most so many times; gives how many are left. */
-  spin(seen: number, times: number): number {
-    const { i32 } = this.#host.control;
-    let left = this.#stopped ? 0 : times;
-    while (left > 0 && Atomics.load(i32, HEADER.COMPLETIONS) === seen) left--;
-    return left;
+  /** How long, in milliseconds, a blocked thread may sleep before it looks again: whether the device still lives. */
+  get patience(): number {
+    return LIVENESS;
   }
 
   get completionsAddress(): number {

@@ -85,10 +85,13 @@ export function claimRest(control: SharedMemory, queue: number, index: number): 
 export class Completer {
   readonly #control: SharedMemory;
   readonly #wakeFd: number;
+  readonly #leave: (() => PacketFailure | undefined) | undefined;
 
-  constructor(control: SharedMemory, wakeFd: number) {
+  /** `leave` is called once before each packet is complete, when all of its stores have happened; it may fail it. */
+  constructor(control: SharedMemory, wakeFd: number, leave?: () => PacketFailure | undefined) {
     this.#control = control;
     this.#wakeFd = wakeFd;
+    this.#leave = leave;
   }
 
   /** Records the first failure of a packet; the chunk that failed must still be counted with {@link finish}. */
@@ -112,6 +115,8 @@ export class Completer {
     const word = byte / 4;
     const total = i32[word + SLOT.CHUNKS]!;
     if (Atomics.add(i32, word + SLOT.FINISHED, chunks) + chunks !== total) return;
+    const failure = this.#leave?.();
+    if (failure) this.fail(queue, index, failure);
     f64[byte / 8 + SLOT_F64.FINISHED] = monotonicNow();
     const ring = queueWord(queue);
     const outOfOrder = i32[ring + QUEUE.OUT_OF_ORDER] === 1;

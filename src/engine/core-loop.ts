@@ -42,6 +42,8 @@ export interface CoreProgram {
   idle(): 'leave' | undefined;
   /** Called before a packet's first chunk on this core, when all that the host did before the launch is visible. */
   enter(): void;
+  /** Called before a packet is complete, by the core that ran its last chunk. What it gives fails the packet. */
+  leave?(): PacketFailure | undefined;
 }
 
 /** How long a core spins before it sleeps, in milliseconds: about what a futex wake-up costs on an idle machine. */
@@ -63,7 +65,7 @@ export class CoreLoop {
     this.#control = control;
     this.#data = new DataView(control.u8.buffer);
     this.#core = core;
-    this.#completer = new Completer(control, wakeFd);
+    this.#completer = new Completer(control, wakeFd, () => program.leave?.());
     this.#program = program;
     this.#block = coreWord(core);
   }

@@ -10,12 +10,21 @@ import { type CommandHost, type HostAction, type Packet, QueuedCommand } from '.
 import type { CommandPump } from './command-pump.ts';
 import type { CommandScope, ScopeMember } from './command-scope.ts';
 import { monotonicNow } from './completion.ts';
-import type { DeviceSession } from './device-session.ts';
 import { HeldCommands } from './held-commands.ts';
 import type { Ordering, RingQueue } from './ring-queue.ts';
 import type { CommandRing } from './ring-slots.ts';
 import type { Settlement } from './settlement.ts';
 import { type StopConditions, StopWatch } from './stop-watch.ts';
+
+/** Where commands go while the device is open. */
+export interface CommandSession {
+  readonly pump: CommandPump;
+  readonly rings: ReadonlyMap<RingQueue, CommandRing>;
+  /** Has a command stopped that is the device's; true where the device has not begun with it, and won't. */
+  stop(queue: RingQueue, command: QueuedCommand, reason: unknown): boolean;
+  /** The device did not stop it. */
+  giveUp(command: QueuedCommand, reason: unknown): void;
+}
 
 export class DeviceCommands implements CommandHost, ScopeMember {
   readonly scope: CommandScope;
@@ -24,7 +33,7 @@ export class DeviceCommands implements CommandHost, ScopeMember {
     (command, reason) => this.#giveUp(command, reason),
   );
   /** Undefined while there is none: what is put in is held. */
-  session: DeviceSession | undefined;
+  session: CommandSession | undefined;
   readonly #device: string;
   readonly #queues: readonly RingQueue[];
   readonly #held = new HeldCommands();
@@ -87,7 +96,7 @@ export class DeviceCommands implements CommandHost, ScopeMember {
   }
 
   /** What was put in while there was no session goes into this one, before anything else can. */
-  takeUp(session: DeviceSession): void {
+  takeUp(session: CommandSession): void {
     this.session = session;
     const ringOf = (queue: number): CommandRing => session.rings.get(this.#queues[queue]!)!;
     this.#held.release(

@@ -28,6 +28,8 @@ export interface DeviceMainOptions<Program extends CoreProgramData> {
   readonly threads: DeviceThreads;
   /** What a core of this device is given beside what every core is. */
   coreData(): object;
+  /** Called before a packet is complete that no core completes. */
+  leave?(): PacketFailure | undefined;
   /** Why a program could not be loaded whose first run faulted, or was stopped, on a core. */
   explainFault(failure: PacketFailure): string;
   /**
@@ -67,6 +69,7 @@ export class DeviceMain<Program extends CoreProgramData> {
       wakeFd: CHILD_FD.WAKE,
       cores: options.cores,
       start: (core) => this.#startCore(core, options.threads.core()),
+      leave: () => options.leave?.(),
       kickPager: () => signalEventfd(CHILD_FD.KICK),
       lose: (reason) => lose(this.control, reason),
       loadFailed: (core, failure) => {

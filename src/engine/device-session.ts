@@ -17,7 +17,7 @@ import type { MapLogWriter } from './map-log.ts';
 import { OutOfOrderRing } from './out-of-order-ring.ts';
 import { Ring } from './ring.ts';
 import type { RingQueue } from './ring-queue.ts';
-import type { CommandRing } from './ring-slots.ts';
+import { type CommandRing, RingSlots } from './ring-slots.ts';
 import { STOP_PATIENCE } from './stop-watch.ts';
 
 /** How a launch goes on that could not be stopped without its device, for its fault's message. */
@@ -51,6 +51,7 @@ export class DeviceSession {
   readonly log: MapLogWriter;
   readonly pump: CommandPump;
   readonly rings = new Map<RingQueue, CommandRing>();
+  readonly #slots = new Map<RingQueue, RingSlots>();
   readonly #o: SessionOptions;
   #givenUp = false;
 
@@ -75,10 +76,11 @@ export class DeviceSession {
   /** Gives a queue its ring; the cores look at it from now on. */
   addRing(queue: RingQueue): void {
     const { control } = this.process;
-    const Type = queue.order === 'out' ? OutOfOrderRing : Ring;
-    const ring = new Type(control, queue.number, this.#o.cores, (command, failure) =>
-      this.explain(command, failure),
-    );
+    const { number, order } = queue;
+    const explain = (command: QueuedCommand, failure: PacketFailure) => this.explain(command, failure);
+    const slots = new RingSlots(control, number, this.#o.cores, explain, order);
+    const ring = order === 'out' ? new OutOfOrderRing(slots) : new Ring(slots);
+    this.#slots.set(queue, slots);
     this.rings.set(queue, ring);
     this.pump.add(ring);
     Atomics.store(control.i32, HEADER.QUEUE_COUNT, this.rings.size);
@@ -99,7 +101,7 @@ export class DeviceSession {
    * is all that is left of it.
    */
   stop(queue: RingQueue, command: QueuedCommand, reason: unknown): boolean {
-    const { slots } = this.rings.get(queue)!;
+    const slots = this.#slots.get(queue)!;
     // One that has failed is on its way out already.
     if (!slots.cancel(command)) return false;
     command.abort(reason);

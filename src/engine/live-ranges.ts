@@ -29,18 +29,28 @@ export class LiveRanges {
   /** Takes in one entry of the log. */
   apply(kind: number, start: Address, end: Address): void {
     if (kind === MAP_ENTRY.UNMAP || kind === MAP_ENTRY.UNMAP_IN_USE) {
-      this.#tree.remove(start, end);
-      this.#byStart.delete(start);
+      this.#remove(start, end);
       return;
     }
     this.#tree.insert(start, end);
-    this.#byStart.set(start, {
-      start,
-      end,
-      readOnly: kind === MAP_ENTRY.MAP_READ,
-      next: start,
-      size: SMALLEST_FILL,
-    });
+    this.#add(start, end, kind === MAP_ENTRY.MAP_READ);
+  }
+
+  #add(start: Address, end: Address, readOnly: boolean): void {
+    this.#byStart.set(start, { start, end, readOnly, next: start, size: SMALLEST_FILL });
+  }
+
+  /** What was mapped in several pieces may go at once, and of one piece a part: what is left of it stays live. */
+  #remove(start: Address, end: Address): void {
+    const pieces: LiveRange[] = [];
+    for (let piece = this.find(start); piece && piece.start < end; piece = this.find(piece.end))
+      pieces.push(piece);
+    this.#tree.remove(start, end);
+    for (const piece of pieces) {
+      this.#byStart.delete(piece.start);
+      if (piece.start < start) this.#add(piece.start, start, piece.readOnly);
+      if (piece.end > end) this.#add(end, piece.end, piece.readOnly);
+    }
   }
 
   find(address: Address): LiveRange | undefined {

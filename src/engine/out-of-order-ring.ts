@@ -6,13 +6,12 @@
  * @module
  */
 import { carryOut, type QueuedCommand } from './command.ts';
-import { monotonicNow, type PacketFailure } from './completion.ts';
+import { monotonicNow } from './completion.ts';
 import { LinkedSet } from './linked-set.ts';
-import { type CommandRing, RingSlots } from './ring-slots.ts';
-import type { SharedMemory } from './shared-memory.ts';
+import type { CommandRing, Slots } from './ring-slots.ts';
 
 export class OutOfOrderRing implements CommandRing {
-  readonly slots: RingSlots;
+  readonly slots: Slots;
   /** All that have not ended, oldest first. */
   readonly #all = new LinkedSet<QueuedCommand>();
   /** Those that wait for a prerequisite. */
@@ -24,14 +23,8 @@ export class OutOfOrderRing implements CommandRing {
   #inFlight: QueuedCommand[] = [];
   #pushed = 0;
 
-  constructor(
-    control: SharedMemory,
-    number: number,
-    cores: number,
-    explain: (command: QueuedCommand, failure: PacketFailure) => unknown,
-  ) {
-    this.slots = new RingSlots(control, number, cores, explain);
-    this.slots.allowAnyOrder();
+  constructor(slots: Slots) {
+    this.slots = slots;
   }
 
   get number(): number {

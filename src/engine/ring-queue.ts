@@ -120,7 +120,17 @@ export class RingQueue implements Queue {
     const args = packArguments(name, kinds, options.args, this.#arguments);
     if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
     if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
-    return this.#put('launch', name, dispatch(id, items, chunk, args), options);
+    return this.#put('launch', name, this.launchPacket(id, items, chunk, args), options);
+  }
+
+  /** @internal The packet of a launch that has been checked. */
+  protected launchPacket(
+    id: number,
+    items: number,
+    chunk: number,
+    args: readonly (number | bigint)[],
+  ): Packet {
+    return dispatch(id, items, chunk, args);
   }
 
   copy(

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { QueueOrder } from '../device/device.ts';
 import type { Packet, QueuedCommand } from './command.ts';
 import { type PacketFailure, parseFailure, ringDoorbell } from './completion.ts';
 import {
@@ -28,10 +29,26 @@ import { readText, type SharedMemory } from './shared-memory.ts';
 
 const LARGEST_I64 = 2n ** 63n - 1n;
 
+/** Where commands go that are the device's to carry out, and come back from when it has: the ring itself, or a driver. */
+export interface Slots {
+  readonly number: number;
+  /** Commands that are complete, with all before them; their slots are free from {@link Slots.retire} on. */
+  readonly head: number;
+  readonly retired: number;
+  retire(upTo: number): void;
+  /** Hands a command to the device; false where there is no room for it now. */
+  submit(command: QueuedCommand, packet: Packet, at: number): boolean;
+  /** True where it is complete, or has failed. */
+  done(command: QueuedCommand): boolean;
+  /** Settles a command that is {@link Slots.done}. */
+  settle(command: QueuedCommand): void;
+  progressOf(command: QueuedCommand): number;
+}
+
 /** The host's end of a ring, whatever its order. */
 export interface CommandRing {
   readonly number: number;
-  readonly slots: RingSlots;
+  readonly slots: Slots;
   /** Commands that have not ended. */
   readonly pending: number;
   /** Commands that only the host can move on: they are not in the ring. */
@@ -57,7 +74,7 @@ export interface CommandRing {
   abandon(): QueuedCommand[];
 }
 
-export class RingSlots {
+export class RingSlots implements Slots {
   readonly number: number;
   readonly #control: SharedMemory;
   readonly #data: DataView;
@@ -72,6 +89,7 @@ export class RingSlots {
     number: number,
     cores: number,
     explain: (command: QueuedCommand, failure: PacketFailure) => unknown,
+    order: QueueOrder = 'in',
   ) {
     this.#control = control;
     this.#data = new DataView(control.u8.buffer);
@@ -79,11 +97,8 @@ export class RingSlots {
     this.#cores = cores;
     this.#word = queueWord(number);
     this.#explain = explain;
-  }
-
-  /** To be called before cores see the queue. */
-  allowAnyOrder(): void {
-    this.#control.i32[this.#word + QUEUE.OUT_OF_ORDER] = 1;
+    // Before cores see the queue.
+    if (order === 'out') control.i32[this.#word + QUEUE.OUT_OF_ORDER] = 1;
   }
 
   /** Packets that are complete, with all before them; their slots are free from {@link retire} on. */

@@ -6,13 +6,12 @@
  * @module
  */
 import { carryOut, type QueuedCommand } from './command.ts';
-import { monotonicNow, type PacketFailure } from './completion.ts';
+import { monotonicNow } from './completion.ts';
 import { LinkedSet } from './linked-set.ts';
-import { type CommandRing, RingSlots } from './ring-slots.ts';
-import type { SharedMemory } from './shared-memory.ts';
+import type { CommandRing, Slots } from './ring-slots.ts';
 
 export class Ring implements CommandRing {
-  readonly slots: RingSlots;
+  readonly slots: Slots;
   /** In the ring, oldest first: as many as there are slots at most. */
   readonly #inFlight: QueuedCommand[] = [];
   /** Not yet in the ring. */
@@ -21,13 +20,8 @@ export class Ring implements CommandRing {
   #acting: QueuedCommand | undefined;
   #pushed = 0;
 
-  constructor(
-    control: SharedMemory,
-    number: number,
-    cores: number,
-    explain: (command: QueuedCommand, failure: PacketFailure) => unknown,
-  ) {
-    this.slots = new RingSlots(control, number, cores, explain);
+  constructor(slots: Slots) {
+    this.slots = slots;
   }
 
   get number(): number {

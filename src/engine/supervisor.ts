@@ -37,6 +37,8 @@ export interface SupervisorOptions {
   start(core: number): { readonly thread: Worker; readonly serving: Promise<void> };
   /** Wakes the pager, to look at the cores' states. */
   kickPager(): void;
+  /** Called before a packet is complete that a stopped core had begun; see {@link CoreProgram}. */
+  leave?(): PacketFailure | undefined;
   /** The device can't go on. */
   lose(reason: string): never;
   /** The core ended while it was loading a program. */
@@ -53,7 +55,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#o = options;
-    this.#completer = new Completer(options.control, options.wakeFd);
+    this.#completer = new Completer(options.control, options.wakeFd, () => options.leave?.());
   }
 
   async startAll(): Promise<void> {

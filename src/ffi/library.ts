@@ -46,6 +46,32 @@ export function libcFunction(prototype: string): NativeFunction {
   };
 }
 
+/** A shared library that is not the C library, by its soname. */
+export interface NativeLibrary {
+  /** Declares a function, as {@link libcFunction} does. The symbol is looked up now: throws where there is none. */
+  func(prototype: string): NativeFunction;
+  /** The same, run on a thread of libuv's pool: resolves with what it gives. Buffers are kept until then. */
+  asyncFunc(prototype: string): (...args: Parameters<NativeFunction>) => Promise<number>;
+}
+
+/** Opens a shared library as dlopen does. Throws where there is none, with the loader's words. */
+export function openLibrary(name: string): NativeLibrary {
+  const library = koffi().load(name);
+  return {
+    func: (prototype) => library.func(prototype) as unknown as NativeFunction,
+    asyncFunc: (prototype) => {
+      const bound = library.func(prototype);
+      return (...args) =>
+        new Promise((resolve, reject) => {
+          bound.async(...args, (error: unknown, result: number) => {
+            if (error) reject(error);
+            else resolve(result);
+          });
+        });
+    },
+  };
+}
+
 /** `errno` as the last foreign call of this thread left it; read it at once. */
 export function lastErrno(): number {
   return koffi().errno();

@@ -92,6 +92,11 @@ export function mapZeroPages(address: Address, length: number): void {
   mmap(address, length, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
+/** Inaccessible addresses in place of what is mapped there. Safe over a range of the caller's own only. Throws SystemError. */
+export function mapNothing(address: Address, length: number): void {
+  mmap(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
 /** Safe on a range that the caller mapped and that nothing uses any more: later access is SIGSEGV. */
 export function munmap(address: Address, length: number): void {
   checked(cMunmap(address, length), 'munmap', [address, length]);

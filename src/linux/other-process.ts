@@ -26,30 +26,53 @@ const remote = new BigUint64Array(2);
  * must not move: more than 64 bytes.
  */
 export function readMemory(pid: number, from: Address, into: Uint8Array, at: number, length: number): number {
-  return transfer(cReadv, 'process_vm_readv', pid, from, into, at, length);
-}
-
-/** The other way round; 0 where the process may not store there itself. Only ever to memory whose owner has agreed. */
-export function writeMemory(pid: number, to: Address, from: Uint8Array, at: number, length: number): number {
-  return transfer(cWritev, 'process_vm_writev', pid, to, from, at, length);
-}
-
-function transfer(
-  call: typeof cReadv,
-  name: string,
-  pid: number,
-  address: Address,
-  buffer: Uint8Array,
-  at: number,
-  length: number,
-): number {
-  local[0] = BigInt(addressOf(buffer) + at);
+  local[0] = BigInt(addressOf(into) + at);
   local[1] = BigInt(length);
-  remote[0] = BigInt(address);
+  remote[0] = BigInt(from);
   remote[1] = BigInt(length);
-  const done = call(pid, local, 1, remote, 1, 0);
+  const done = cReadv(pid, local, 1, remote, 1, 0);
   if (done >= 0) return done;
   const errno = lastError();
   if (errno === 'EFAULT' || errno === 'ESRCH') return 0;
-  throw systemError(name, [pid, address, length]);
+  throw systemError('process_vm_readv', [pid, from, length]);
+}
+
+/** IOV_MAX. */
+const MOST_SEGMENTS = 1024;
+const segments = { local: new Uint32Array(4 * MOST_SEGMENTS), remote: new Uint32Array(4 * MOST_SEGMENTS) };
+
+/**
+ * Writes runs (pairs of offset and length) of a buffer to the same offsets from an address; gives how many bytes got
+ * there before the first that may not be stored to, or is not mapped. Only ever to memory whose owner has agreed.
+ */
+export function writeRuns(pid: number, to: Address, from: Uint8Array, runs: readonly number[]): number {
+  const source = addressOf(from);
+  let written = 0;
+  for (let at = 0; at < runs.length; ) {
+    let count = 0;
+    let bytes = 0;
+    for (; at < runs.length && count < MOST_SEGMENTS; at += 2, count++) {
+      const length = runs[at + 1]!;
+      setSegment(segments.local, count, source + runs[at]!, length);
+      setSegment(segments.remote, count, to + runs[at]!, length);
+      bytes += length;
+    }
+    const done = cWritev(pid, segments.local, count, segments.remote, count, 0);
+    if (done === -1) {
+      const errno = lastError();
+      if (errno === 'EFAULT' || errno === 'ESRCH') return written;
+      throw systemError('process_vm_writev', [pid, to, bytes]);
+    }
+    written += done;
+    if (done !== bytes) return written;
+  }
+  return written;
+}
+
+/** struct iovec: a pointer and a length, 64 bits each. */
+function setSegment(into: Uint32Array, index: number, address: Address, length: number): void {
+  into[4 * index] = address % 2 ** 32;
+  into[4 * index + 1] = Math.floor(address / 2 ** 32);
+  into[4 * index + 2] = length;
+  into[4 * index + 3] = 0;
 }

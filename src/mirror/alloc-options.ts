@@ -39,7 +39,7 @@ export interface AllocOptions {
   readonly guard?: number;
   /** Allocates the memory now, so that exhaustion is an error here and not a kill later. */
   readonly commit?: boolean;
-  /** Asks the kernel for huge pages; best effort. */
+  /** Asks the kernel for huge pages, and looks for a place that is aligned to them; best effort: `buffer.hugePages` tells. */
   readonly hugePages?: boolean;
 }
 

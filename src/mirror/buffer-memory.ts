@@ -17,10 +17,12 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   madvise,
+  mapNothing,
   mapZeroPages,
   mmap,
   mmapNoReplace,
   munmap,
+  PROT_NONE,
   PROT_READ,
   PROT_WRITE,
   pageSize,
@@ -29,12 +31,21 @@ import {
 import type { Address, Range } from '../mm/address.ts';
 import { MappingRoom } from './mapping-room.ts';
 import type { HostPages, PageRange } from './ownership.ts';
+import { ReservedRanges } from './reserved-ranges.ts';
 
 /** Memory that `commit` leaves to everybody else: page tables, the collector, a turn of luck. */
 const LEFT_FREE = 8 * 2 ** 20;
 
+const NOTHING = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
 /** How long, in milliseconds, one look at the memory that is left serves for small commits. */
 const LOOK_SERVES = 50;
+
+/** How memory is to be had. */
+export interface MemoryOptions {
+  readonly commit: boolean;
+  readonly hugePages: boolean;
+}
 
 /** What is left of a buffer's mapping in this process after its free. */
 export interface Remains {
@@ -50,6 +61,8 @@ export const collected = new FinalizationRegistry<() => void>((callback) => call
 export class BufferMemory implements HostPages {
   readonly #arena: Pick<Arena, 'fd' | 'size'>;
   readonly #room = new MappingRoom();
+  /** Where addresses stay mapped, inaccessible, when a buffer has gone. */
+  readonly reserved = new ReservedRanges();
   /** Bytes that may be committed without another look at the memory that is left, and until when. */
   #committable = 0;
   #lookAgain = 0;
@@ -62,7 +75,7 @@ export class BufferMemory implements HostPages {
    * Maps `[address, address + length)` of the arena there; false where something is in the way (nothing changed).
    * With `commit` the pages are allocated now; where that fails the mapping is undone and the error thrown.
    */
-  map(address: Address, length: number, options: { commit: boolean; hugePages: boolean }): boolean {
+  map(address: Address, length: number, options: MemoryOptions): boolean {
     const { fd } = this.#arena;
     if (options.commit) this.#checkMemoryLeft(address, length);
     this.#room.take(length);
@@ -115,7 +128,7 @@ export class BufferMemory implements HostPages {
     const range = { start: address, end: address + length };
     if (!viewed) {
       // Safe: no ArrayBuffer was ever made over the range.
-      if (!tryMunmap(address, length)) return { mapped: range, shared: true };
+      if (!this.unmap(range)) return { mapped: range, shared: true };
       this.#room.give();
       return { mapped: undefined, shared: false };
     }
@@ -171,7 +184,44 @@ export class BufferMemory implements HostPages {
 
   /** Unmaps what {@link BufferMemory.retire} left; false where the kernel has no room to. */
   unmap(range: Range): boolean {
-    return tryMunmap(range.start, range.end - range.start);
+    const { reserved, rest } = this.reserved.split(range);
+    for (const { start, end } of reserved) {
+      try {
+        mapNothing(start, end - start);
+      } catch (error) {
+        if (error instanceof SystemError) return false;
+        throw error;
+      }
+    }
+    return rest.every(({ start, end }) => tryMunmap(start, end - start));
+  }
+
+  /** Maps nothing at a free place, so that nobody else takes it; false where something is in the way. */
+  reserve(address: Address, length: number): boolean {
+    this.#room.take(length);
+    let mapped = false;
+    try {
+      mapped = mmapNoReplace(address, length, PROT_NONE, NOTHING, -1, 0);
+    } finally {
+      if (!mapped) this.#room.give();
+    }
+    return mapped;
+  }
+
+  /** {@link BufferMemory.map} where the addresses are reserved. Throws SystemError; nothing has changed then. */
+  mapReserved(address: Address, length: number, options: MemoryOptions): void {
+    const { fd } = this.#arena;
+    if (options.commit) this.#checkMemoryLeft(address, length);
+    this.#room.take(length);
+    try {
+      if (options.commit) allocatePages(fd, address, length);
+      this.show({ start: address, end: address + length, kind: 'shared' });
+    } catch (error) {
+      this.#room.give();
+      if (options.commit) punchHole(fd, address, length);
+      throw error;
+    }
+    if (options.hugePages) madvise(address, length, MADV_HUGEPAGE);
   }
 
   /** So many of the mappings that {@link BufferMemory.retire} left have gone. */

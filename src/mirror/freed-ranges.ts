@@ -5,7 +5,7 @@
  * @module
  */
 import type { AttachedDevice } from '../device/device.ts';
-import type { Range } from '../mm/address.ts';
+import type { Address, Range } from '../mm/address.ts';
 import type { PlacementSpace } from '../placement/index.ts';
 import { type BufferMemory, wasTransferred } from './buffer-memory.ts';
 import { Quarantine, type Question } from './quarantine.ts';
@@ -37,11 +37,11 @@ export class FreedRanges {
   }
 
   /** The free takes effect: no command that was submitted before it runs any more. */
-  takeAway(buffer: SvmBuffer, view: ArrayBuffer | undefined): void {
+  takeAway(buffer: SvmBuffer, views: readonly ArrayBuffer[]): void {
     const { address, size, guard } = buffer.placement;
     const range: Range = { start: address, end: address + size };
     const shared = isShared(buffer) ? this.sharing?.remove(address) : undefined;
-    const viewed = view !== undefined || shared?.held === true;
+    const viewed = views.length > 0 || shared?.held === true;
     const remains = this.#memory.retire(address, size, guard, viewed);
     const questions: (Question | undefined)[] = [];
     let open = false;
@@ -61,12 +61,12 @@ export class FreedRanges {
     }
     this.#memory.discard(address, size);
     if (!remains.mapped && !open) {
-      this.#space.remove(address);
+      this.#giveBack(address);
       this.sharing?.forgetPicture();
       return;
     }
     const taken = { start: address, end: range.end + guard, guard, owner: 'host', name: buffer.name };
-    if (view && wasTransferred(view)) {
+    if (views.some(wasTransferred)) {
       // Nobody can know when that ArrayBuffer goes: these addresses are never used again.
       const name = `${buffer.name} (freed; its view was transferred)`;
       this.#space.replace(address, { ...taken, kind: 'vma', name });
@@ -78,13 +78,13 @@ export class FreedRanges {
       viewed,
       questions,
     );
-    let holders = (view ? 1 : 0) + (shared?.held ? 1 : 0);
+    let holders = views.length + (shared?.held ? 1 : 0);
     const released = (): void => {
       if (--holders > 0) return;
       collected();
       this.#releaseSoon();
     };
-    if (view) this.#memory.whenCollected(view, released);
+    for (const view of views) this.#memory.whenCollected(view, released);
     if (shared?.held) shared.whenReleased(released);
   }
 
@@ -98,6 +98,12 @@ export class FreedRanges {
     });
   }
 
+  /** To all, or to the reservation that they are of. */
+  #giveBack(address: Address): void {
+    const taken = this.#space.remove(address);
+    this.#memory.reserved.at(address)?.give(taken);
+  }
+
   /** Gives back the addresses that are safe again; true where there were any. */
   release(again = false): boolean {
     const safe = this.#quarantine.release(again);
@@ -106,7 +112,7 @@ export class FreedRanges {
       if (mapped) mappings++;
       // Only now that nobody can store there any more, and before anybody else may.
       if (shared && !this.arenaClosed) this.#memory.discard(start, end - start);
-      this.#space.remove(start);
+      this.#giveBack(start);
     }
     if (mappings > 0) this.#memory.gone(mappings);
     if (safe.length > 0) this.sharing?.forgetPicture();

@@ -19,6 +19,8 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
   readonly #byStart = new Map<Address, Buffer>();
   readonly #freed: NamedRange[] = [];
   #coarse = 0;
+  /** For faults: the addresses that are set aside. */
+  reserved: { at(address: Address): NamedRange | undefined } | undefined;
 
   constructor(limit: Address) {
     this.#tree = new GapTree(0, limit);
@@ -43,6 +45,12 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
     if (this.#freed.length > REMEMBERED) this.#freed.shift();
   }
 
+  /** A buffer has changed its size, which was `size`. */
+  resized(buffer: Buffer, size: number): void {
+    this.#tree.remove(buffer.address, buffer.address + size);
+    this.#tree.insert(buffer.address, buffer.end);
+  }
+
   /** The buffer whose bytes hold the address. */
   at(address: Address): Buffer | undefined {
     const exact = this.#byStart.get(address);
@@ -57,7 +65,7 @@ export class LiveBuffers<Buffer extends MappedBuffer = SvmBuffer> {
 
   nearest(address: Address): NearestBuffer | undefined {
     const live = [...this.#byStart.values()].map(({ name, address: start, end }) => ({ name, start, end }));
-    return nearestBuffer(address, live, this.#freed);
+    return nearestBuffer(address, live, this.#freed, this.reserved?.at(address));
   }
 }
 

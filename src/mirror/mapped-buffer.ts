@@ -4,28 +4,25 @@
  *
  * @module
  */
-import { invalidType, outOfRange, StateError } from '../errors.ts';
+import { outOfRange, StateError } from '../errors.ts';
 import { viewMemory } from '../ffi/library.ts';
 import { type Address, GiB } from '../mm/address.ts';
+import { checkView, type TypedArrayConstructor } from './view-arguments.ts';
 
 /** Node 20 aborts the process on views above this. */
 const LARGEST_VIEW = 4 * GiB;
-
-/** What `view` takes beside DataView: `Float64Array` and its like. */
-export type TypedArrayConstructor<T> = {
-  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): T;
-  readonly BYTES_PER_ELEMENT: number;
-};
 
 export abstract class MappedBuffer {
   readonly name: string;
   /** The same number in JavaScript, in another process, in a kernel. */
   readonly address: Address;
-  /** Bytes, as asked for. */
+  /** Bytes, as asked for; more once it has grown. */
   readonly size: number;
   #freed = false;
   #buffer: ArrayBuffer | undefined;
   #bytes: Uint8Array | undefined;
+  /** Over the buffer as it was before it grew. */
+  #former: ArrayBuffer[] = [];
 
   /** @internal */
   constructor(name: string, address: Address, size: number) {
@@ -61,35 +58,31 @@ export abstract class MappedBuffer {
   ): T;
   view(type: DataViewConstructor, byteOffset?: number, length?: number): DataView;
   view(type: unknown, byteOffset = 0, length?: number): unknown {
-    if (!makesViews(type)) throw invalidType('type', 'a typed array constructor or DataView', type);
-    if (typeof byteOffset !== 'number') throw invalidType('byteOffset', 'a number', byteOffset);
-    const View = type as TypedArrayConstructor<unknown>;
-    const width = View.BYTES_PER_ELEMENT ?? 1;
-    if (
-      !Number.isSafeInteger(byteOffset) ||
-      byteOffset < 0 ||
-      byteOffset > this.size ||
-      byteOffset % width !== 0
-    ) {
-      throw outOfRange('byteOffset', `a multiple of ${width} from 0 to ${this.size}`, byteOffset);
-    }
-    const most = Math.floor((this.size - byteOffset) / width);
-    const count = length ?? most;
-    if (typeof count !== 'number') throw invalidType('length', 'a number of elements', length);
-    if (!Number.isSafeInteger(count) || count < 0 || count > most) {
-      throw outOfRange('length', `from 0 to ${most} elements`, length);
-    }
+    const { View, count, width } = checkView(type, byteOffset, length, this.size);
     return new View(this.#arrayBuffer(byteOffset, count * width), byteOffset, count);
   }
 
-  /** @internal No more views; gives the ArrayBuffer over the memory where one was made. */
-  retire(): ArrayBuffer | undefined {
+  /** @internal No more views; gives the ArrayBuffers over the memory that were made. */
+  retire(): readonly ArrayBuffer[] {
     this.#freed = true;
-    const buffer = this.#buffer;
+    this.#leaveViews();
+    const buffers = this.#former;
+    this.#former = [];
+    for (const buffer of buffers) this.#forbidTransfer(buffer);
+    return buffers;
+  }
+
+  /** @internal It is longer now. The views that there are keep their length; new ones have it all. */
+  protected resize(size: number): void {
+    // Nobody knows who has the memory of one that was transferred: no views either way.
+    if (this.#buffer?.byteLength !== 0) this.#leaveViews();
+    (this as { size: number }).size = size;
+  }
+
+  #leaveViews(): void {
+    if (this.#buffer) this.#former.push(this.#buffer);
     this.#buffer = undefined;
     this.#bytes = undefined;
-    if (buffer) this.#forbidTransfer(buffer);
-    return buffer;
   }
 
   /** @internal Throws where it was freed. */
@@ -143,10 +136,4 @@ export abstract class MappedBuffer {
       `buffer '${this.name}' was freed (it was at 0x${this.address.toString(16)})`,
     );
   }
-}
-
-/** Whether what a constructor makes is a typed array or a DataView. */
-function makesViews(type: unknown): boolean {
-  if (typeof type !== 'function') return false;
-  return type === DataView || type.prototype instanceof Object.getPrototypeOf(Uint8Array);
 }

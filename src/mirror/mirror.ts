@@ -12,24 +12,27 @@ import { StateError } from '../errors.ts';
 import { pageSize } from '../linux/mmap.ts';
 import { releaseOwnMaps } from '../linux/process-maps.ts';
 import type { Address, Range } from '../mm/address.ts';
-import { type Occupied, PlacementSpace, type Plan } from '../placement/index.ts';
+import { type Occupied, type Placement, PlacementSpace, type Plan } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
 import { checkOffered } from './device-types.ts';
-import { requestOf } from './driver-place.ts';
 import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
 import { FreedRanges } from './freed-ranges.ts';
+import { growBuffer, tellMapped } from './growth.ts';
 import { Heap } from './heap/heap.ts';
 import { checkHeapOptions, type HeapOptions } from './heap/heap-options.ts';
 import { hostLimit, readHostPicture } from './host-picture.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import { Ownership, touchedAtOnce } from './ownership.ts';
+import { type Pin, type PinOptions, pinView } from './pin.ts';
 import { Placer } from './placer.ts';
+import { checkReserveOptions, type Reservation, type ReserveOptions } from './reservation.ts';
+import { Reserving } from './reserving.ts';
 import type { ShareHandle } from './sharing/handle.ts';
 import { type Sharer, Sharing } from './sharing/owner.ts';
-import { isShared, SvmBuffer } from './svm-buffer.ts';
+import { type BufferOwner, isShared, SvmBuffer } from './svm-buffer.ts';
 import { MirrorSync } from './sync/side.ts';
 import type { TimeoutOptions, WaitOptions } from './sync/wait-options.ts';
 import type { WaitResult } from './sync/waits.ts';
@@ -60,6 +63,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly #freed: FreedRanges;
   readonly #commands: CommandScope;
   readonly #placer: Placer;
+  readonly #reserving: Reserving;
   /** From the first `share` or lock on. */
   #sharing: Sharing | undefined;
   #closed: Promise<void> | undefined;
@@ -90,6 +94,17 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     });
     this.#freed = new FreedRanges(this.#memory, this.#space, attached);
     this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached);
+    live.reserved = this.#memory.reserved;
+    this.#reserving = new Reserving({
+      pageSize: this.pageSize,
+      space: this.#space,
+      placer: this.#placer,
+      memory: this.#memory,
+      live,
+      check: (size, options) => this.#check(size, options),
+      room: (checked) => this.#room(checked),
+      adopt: (checked, size, placement) => this.#adopt(checked, size, placement),
+    });
   }
 
   get closed(): boolean {
@@ -109,43 +124,26 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   alloc(size: number, options?: AllocOptions): SvmBuffer {
     const checked = this.#check(size, options);
     this.#freed.release();
-    this.#sharing?.checkRoom();
-    this.#limits.check(checked.access, size);
+    this.#room(checked);
     const placement = this.#placer.place(checked);
-    const range = { start: placement.address, end: placement.address + placement.size };
-    const name = checked.name ?? `buffer-${this.#nextName++}`;
-    const buffer = new SvmBuffer(
-      this.#owner,
-      name,
-      size,
-      placement,
-      checked.access,
-      checked.type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined,
-    );
-    this.#space.insert({
-      start: range.start,
-      end: range.end + placement.guard,
-      guard: placement.guard,
-      kind: 'buffer',
-      name,
-      owner: 'host',
-    });
-    this.#live.add(buffer);
-    this.#limits.count(buffer.access);
-    this.#attached.forEach(({ port }, i) => {
-      const access = checked.access[i]!;
-      if (access !== 'none') port.mapped(range, access);
-    });
-    if (checked.type === 'fine') this.#sharing?.add(buffer);
-    return buffer;
+    return this.#adopt(checked, size, placement);
+  }
+
+  /**
+   * Addresses for buffers to come, `size` bytes long: no memory is taken, nobody else gets them, and `commit` makes buffers
+   * there. Throws as {@link Mirror.alloc}.
+   */
+  reserve(size: number, options: ReserveOptions = {}): Reservation {
+    const checked = this.#check(size, checkReserveOptions(options));
+    this.#freed.release();
+    return this.#reserving.reserve(checked.name ?? `reservation-${this.#nextName++}`, checked);
   }
 
   /** Where `alloc` would put such a buffer, or every reason why it could not. Changes nothing. */
   plan(size: number, options?: AllocOptions): Plan {
     const checked = this.#check(size, options);
     this.#freed.release();
-    this.#placer.look();
-    return this.#space.plan(requestOf(this.#space, checked, true));
+    return this.#placer.plan(checked);
   }
 
   /**
@@ -176,6 +174,15 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   memoryAt(address: Address): SvmBuffer | undefined {
     this.#open();
     return Number.isSafeInteger(address) && address >= 0 ? this.#live.at(address) : undefined;
+  }
+
+  /**
+   * Keeps a view's bytes where they are and alive, until disposed: for kernels of devices that reach system memory, at
+   * `pin.address`. With `write` such devices may store there. Throws TypeError or RangeError for bad arguments.
+   */
+  pin(view: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options: PinOptions = {}): Pin {
+    this.#open();
+    return pinView(view, options, this.#attached);
   }
 
   /** What is known of an address; undefined where no live buffer holds it. */
@@ -242,7 +249,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   /** @internal A device reserves other regions from now on. */
-  reserve(device: string, regions: readonly ReservedRegion[]): void {
+  setReserved(device: string, regions: readonly ReservedRegion[]): void {
     this.#space.setReserved(device, regions);
   }
 
@@ -253,6 +260,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     );
     await Promise.all(this.#attached.map(({ device }) => device.close()));
     this.#sharing?.announceClose();
+    this.#reserving.close();
     for (const buffer of this.#live.sorted()) this.#free(buffer);
     this.#freed.release();
     this.#freed.arenaClosed = true;
@@ -267,7 +275,19 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return this.#sharing;
   }
 
-  readonly #owner = { free: (buffer: SvmBuffer): void => this.#free(buffer) };
+  readonly #owner: BufferOwner = {
+    free: (buffer) => this.#free(buffer),
+    grow: (buffer, size) => {
+      this.#freed.release();
+      growBuffer(buffer, size, {
+        pageSize: this.pageSize,
+        placer: this.#placer,
+        live: this.#live,
+        attached: this.#attached,
+        shared: this.#sharing !== undefined,
+      });
+    },
+  };
 
   #open(): void {
     if (this.#closed) throw new StateError('closed', `mirror '${this.name}' is closed`);
@@ -280,13 +300,34 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     return checked;
   }
 
+  #room({ access, request }: CheckedAlloc): void {
+    this.#sharing?.checkRoom();
+    this.#limits.check(access, request.size);
+  }
+
+  /** Makes the buffer of a place that is mapped. */
+  #adopt(checked: CheckedAlloc, size: number, placement: Placement): SvmBuffer {
+    const { access, type, name = `buffer-${this.#nextName++}` } = checked;
+    const { address: start, guard } = placement;
+    const range = { start, end: start + placement.size };
+    const ownership = type === 'coarse' ? new Ownership(name, range, this.#memory) : undefined;
+    const owner = this.#owner;
+    const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
+    this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });
+    this.#live.add(buffer);
+    this.#limits.count(access);
+    tellMapped(this.#attached, access, range);
+    if (isShared(buffer)) this.#sharing?.add(buffer);
+    return buffer;
+  }
+
   #free(buffer: SvmBuffer): void {
-    const view = buffer.retire();
+    const views = buffer.retire();
     this.#live.remove(buffer);
     this.#limits.count(buffer.access, -1);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#freed.takeAway(buffer, view);
+      if (--users === 0) this.#freed.takeAway(buffer, views);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;

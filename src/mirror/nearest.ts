@@ -16,6 +16,7 @@ export function nearestBuffer(
   address: Address,
   live: Iterable<NamedRange>,
   freed: readonly NamedRange[],
+  reserved?: NamedRange,
 ): NearestBuffer | undefined {
   let best: NamedRange | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
@@ -25,6 +26,11 @@ export function nearestBuffer(
     if (distance >= bestDistance) continue;
     best = range;
     bestDistance = distance;
+  }
+  if (bestDistance >= 0 && reserved) {
+    const { name, start, end } = reserved;
+    const relation = `${exactly(address - start)} into reservation \`${name}\`, where nothing is committed`;
+    return { name, start, end, freed: false, relation };
   }
   if (bestDistance >= 0) {
     const gone = freed.findLast((range) => address >= range.start && address < range.end);

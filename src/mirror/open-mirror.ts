@@ -58,7 +58,9 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   // Async, so that a device which throws at once does not keep the others from being closed.
   let mirror: Mirror<DevicesOf<Specs>> | undefined;
   const opening = entries.map(async ([device, spec], i) =>
-    spec.open(deviceContext(device, i, arena, live, commands, (regions) => mirror?.reserve(device, regions))),
+    spec.open(
+      deviceContext(device, i, arena, live, commands, (regions) => mirror?.setReserved(device, regions)),
+    ),
   );
   const results = await Promise.allSettled(opening);
   const attached = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));

@@ -170,6 +170,20 @@ export class Ownership {
     throw this.#notMapped(` from byte ${range.start - start} to ${range.end - start}`);
   }
 
+  /** The buffer is longer: its new pages are mapped as its own, and nobody's for now. */
+  grow(end: Address): void {
+    const before = this.#range();
+    const more = { start: before.end, end: alignUp(end, this.#pages.pageSize) };
+    this.#whole = { start: before.start, end };
+    if (!this.#viewed || more.end <= more.start) return;
+    try {
+      this.#apply([{ ...more, kind: 'shared' }], [{ ...more, kind: 'zero' }]);
+    } catch (error) {
+      // The kernel has no room for a mapping: seen too well until the next change, and by no view that there is.
+      if (!(error instanceof SystemError)) throw error;
+    }
+  }
+
   /** The buffer is freed, and its pages are another's business. */
   end(): void {
     if (this.#viewed) this.#pages.room(1 - this.#picture().length);

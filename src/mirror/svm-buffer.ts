@@ -7,8 +7,11 @@ import type { QueuedFree } from '../device/device.ts';
 import { StateError } from '../errors.ts';
 import type { Placement } from '../placement/index.ts';
 import type { Access, BufferType } from './alloc-options.ts';
+import type { MemoryOptions } from './buffer-memory.ts';
+import { describeHugePages, type HugePages } from './huge-pages.ts';
 import { MappedBuffer } from './mapped-buffer.ts';
 import type { Ownership } from './ownership.ts';
+import { checkPart, SubBuffer } from './sub-buffer.ts';
 
 /** Whether other processes that attach have the buffer too. */
 export function isShared(buffer: SvmBuffer): boolean {
@@ -18,37 +21,75 @@ export function isShared(buffer: SvmBuffer): boolean {
 /** What the mirror does for a buffer. */
 export interface BufferOwner {
   free(buffer: SvmBuffer): void;
+  grow(buffer: SvmBuffer, size: number): void;
+}
+
+/** What a buffer is made of. */
+export interface BufferParts {
+  readonly owner: BufferOwner;
+  readonly name: string;
+  readonly size: number;
+  readonly placement: Placement;
+  readonly access: readonly Access[];
+  readonly ownership: Ownership | undefined;
+  readonly asked: MemoryOptions;
 }
 
 export class SvmBuffer extends MappedBuffer {
-  /** How the place was found. */
-  readonly placement: Placement;
   /** @internal What each device may do, in the order of the mirror's devices. */
   readonly access: readonly Access[];
   /** @internal Of a coarse buffer. */
   readonly ownership: Ownership | undefined;
+  /** @internal How its memory is to be had. */
+  readonly asked: MemoryOptions;
   readonly #owner: BufferOwner;
+  #placement: Placement;
   #freeing = false;
 
   /** @internal */
-  constructor(
-    owner: BufferOwner,
-    name: string,
-    size: number,
-    placement: Placement,
-    access: readonly Access[],
-    ownership?: Ownership,
-  ) {
-    super(name, placement.address, size);
-    this.#owner = owner;
-    this.placement = placement;
-    this.access = access;
-    this.ownership = ownership;
+  constructor(parts: BufferParts) {
+    super(parts.name, parts.placement.address, parts.size);
+    this.#owner = parts.owner;
+    this.#placement = parts.placement;
+    this.access = parts.access;
+    this.ownership = parts.ownership;
+    this.asked = parts.asked;
   }
 
   /** What host and devices may do at the same time. */
   get type(): BufferType {
     return this.ownership ? 'coarse' : 'fine';
+  }
+
+  /** How the place was found, and how much of it the buffer has now. */
+  get placement(): Placement {
+    return this.#placement;
+  }
+
+  /** What came of `hugePages: true`. Reads /proc/self/smaps, which takes milliseconds. */
+  get hugePages(): HugePages {
+    this.check();
+    return describeHugePages(this);
+  }
+
+  /**
+   * A part of the buffer, which queues take in place of a buffer (a sub-buffer of OpenCL): of the same type, with the same
+   * access, gone when the buffer is freed. `size` is up to the buffer's end by default. Throws TypeError or RangeError.
+   */
+  sub(offset: number, size?: number): SubBuffer {
+    this.check();
+    return new SubBuffer(this, checkPart(this.size, offset, size));
+  }
+
+  /**
+   * Makes the buffer `size` bytes long where it is: its address stays, devices have the new bytes at once, and the views
+   * that there are keep their length. Throws RangeError for a size below the present one, {@link PlacementError} with the
+   * full report where something lies behind it, SystemError where memory is short, UnsupportedError where other processes
+   * may have attached; the buffer is as it was then.
+   */
+  grow(size: number): void {
+    this.check();
+    this.#owner.grow(this, size);
   }
 
   /** Gives the memory back. Pending commands that may use it run first. Freeing twice is refused. */
@@ -92,9 +133,15 @@ export class SvmBuffer extends MappedBuffer {
   }
 
   /** @internal */
-  override retire(): ArrayBuffer | undefined {
+  override retire(): readonly ArrayBuffer[] {
     this.ownership?.end();
     return super.retire();
+  }
+
+  /** @internal It has grown. */
+  grown(size: number, placement: Placement): void {
+    this.#placement = placement;
+    this.resize(size);
   }
 
   /** @internal */

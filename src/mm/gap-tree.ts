@@ -1,7 +1,8 @@
 /**
  * Disjoint half-open ranges of integers and the search for a gap between them: what an address space is to
  * whoever looks for a place in it. A B+tree in typed arrays whose parents know the largest gap below each
- * child, so that a search descends once; about 25 bytes a range, and no object per range.
+ * child, so that a search descends once; about 26 bytes a range, no object per
+ * range, and nothing allocated by a change but when the tree grows.
  *
  * The unit is the caller's (bytes, pages). Numbers are exact: keys, lengths and masks are safe integers.
  * The idea of keeping the largest gap per subtree is that of Linux's address space trees (mm/mmap.c 3.8, then
@@ -15,7 +16,6 @@ import { type Address, isPowerOfTwo, type Range } from './address.ts';
 import { buildTree } from './range-build.ts';
 import { checkTree } from './range-check.ts';
 import {
-  LEAF_FANOUT,
   locate,
   pathEnd,
   pathStart,
@@ -29,6 +29,7 @@ import {
   stepBack,
   stepForward,
 } from './range-nodes.ts';
+import { LEAF_FANOUT } from './range-pool.ts';
 import { highestPlace, lowestPlace, NONE } from './range-search.ts';
 import { insertAfterPath, removeAtPath, splitAtPath, trimAtPath } from './range-update.ts';
 
@@ -126,8 +127,8 @@ export class GapTree implements Iterable<Range> {
     const { bounds, counts } = tree.leaves;
     if (entry >= 0 && bounds[base + LEAF_FANOUT + entry]! > start)
       throw overlap(start, end, bounds[base + entry]!, bounds[base + LEAF_FANOUT + entry]!);
-    const after = entry + 1 < counts[leaf]! ? bounds[base + entry + 1]! : followingStart(tree);
-    if (after < end) {
+    // Two comparisons: a number chosen between the two would be an object on the heap.
+    if (entry + 1 < counts[leaf]! ? bounds[base + entry + 1]! < end : followingStart(tree) < end) {
       const hit = this.next(start)!;
       throw overlap(start, end, hit.start, hit.end);
     }
@@ -142,6 +143,11 @@ export class GapTree implements Iterable<Range> {
     this.#checkRange(start, end);
     const tree = this.#tree;
     let entry = locate(tree, start);
+    const at = tree.pathNode[0]! * 2 * LEAF_FANOUT + entry;
+    if (entry >= 0 && tree.leaves.bounds[at] === start && tree.leaves.bounds[at + LEAF_FANOUT] === end) {
+      removeAtPath(tree);
+      return;
+    }
     if (entry < 0 || pathEnd(tree) <= start) throw absent(start, end, start);
     let covered = pathEnd(tree);
     if (covered < end) {

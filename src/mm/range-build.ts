@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type NodePool, RangeTree } from './range-nodes.ts';
+import { RangeTree } from './range-nodes.ts';
+import type { NodePool } from './range-pool.ts';
 
 /** `bounds` holds start, end, start, end, … of `count` ranges, already checked. */
 export function buildTree(bounds: Float64Array, count: number, low: number, high: number): RangeTree {
@@ -29,7 +30,9 @@ export function buildTree(bounds: Float64Array, count: number, low: number, high
       const at = node * 2 * inners.fanout + entry;
       inners.bounds[at] = from.bounds[base]!;
       inners.bounds[at + inners.fanout] = from.bounds[base + from.fanout + from.counts[child]! - 1]!;
-      inners.gaps[node * inners.fanout + entry] = from.largestGap(child);
+      from.measure(child);
+      inners.gaps[node * inners.fanout + entry] = from.top[0]!;
+      inners.seconds[node * inners.fanout + entry] = from.top[1]!;
       inners.children[node * inners.fanout + entry] = child;
     });
     tree.height++;

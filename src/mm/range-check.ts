@@ -5,12 +5,14 @@
  * @module
  */
 
-import type { NodePool, RangeTree } from './range-nodes.ts';
+import type { RangeTree } from './range-nodes.ts';
+import { type NodePool, UNKNOWN } from './range-pool.ts';
 
 interface Summary {
   first: number;
   last: number;
   gap: number;
+  second: number;
   ranges: number;
 }
 
@@ -32,7 +34,8 @@ export function checkTree(tree: RangeTree): void {
     const least = leastEntries(tree, pool, node, leftEdge || rightEdge);
     if (count < least) throw new Error(`${where} has ${count} entries, ${least} expected at least`);
 
-    const summary: Summary = { first: 0, last: 0, gap: 0, ranges: 0 };
+    const summary: Summary = { first: 0, last: 0, gap: 0, second: 0, ranges: 0 };
+    const gaps: number[] = [0, 0];
     for (let i = 0; i < count; i++) {
       const first = pool.bounds[node * 2 * pool.fanout + i]!;
       const last = pool.bounds[node * 2 * pool.fanout + pool.fanout + i]!;
@@ -46,6 +49,9 @@ export function checkTree(tree: RangeTree): void {
           throw new Error(`${where} says [${first}, ${last}) of entry ${i}: [${below.first}, ${below.last})`);
         if (below.gap !== told)
           throw new Error(`${where} says largest gap ${told} of entry ${i}: ${below.gap}`);
+        const second = pool.seconds[node * pool.fanout + i]!;
+        if (second !== UNKNOWN && below.second !== second)
+          throw new Error(`${where} says second largest gap ${second} of entry ${i}: ${below.second}`);
         gapInside = told;
         ranges = below.ranges;
       } else {
@@ -53,11 +59,14 @@ export function checkTree(tree: RangeTree): void {
         previousEnd = last;
       }
       if (i === 0) summary.first = first;
-      else summary.gap = Math.max(summary.gap, first - summary.last);
-      summary.gap = Math.max(summary.gap, gapInside);
+      else gaps.push(first - summary.last);
+      gaps.push(gapInside);
       summary.last = last;
       summary.ranges += ranges;
     }
+    gaps.sort((a, b) => b - a);
+    summary.gap = gaps[0]!;
+    summary.second = gaps[1]!;
     return summary;
   };
 

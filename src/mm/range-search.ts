@@ -69,7 +69,7 @@ export function lowestPlace(tree: RangeTree): number {
       }
       entry = at - base;
     }
-    let skipTo = NONE;
+    let skipTo = -1;
     search: for (;;) {
       const pool = level === 0 ? leaves : inners;
       const { bounds } = pool;
@@ -150,7 +150,7 @@ export function highestPlace(tree: RangeTree): number {
       if (free - from < need) return NONE;
       // The gap below it is looked at in the loop, from this range's own place.
     }
-    let skipTo = NONE;
+    let skipTo = -1;
     search: for (;;) {
       const pool = level === 0 ? leaves : inners;
       const { bounds } = pool;

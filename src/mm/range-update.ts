@@ -9,46 +9,58 @@
  * @module
  */
 
-import { locate, type NodePool, type RangeTree } from './range-nodes.ts';
+import { locate, type RangeTree } from './range-nodes.ts';
+import { LEAF_FANOUT, type NodePool } from './range-pool.ts';
+import { EVERYTHING, noteGapBelow, noteGaps, refreshEntry, refreshUp } from './range-summary.ts';
 
 /** Inserts the range after the entry that the path points at (see `locate`). */
 export function insertAfterPath(tree: RangeTree, start: number, end: number): void {
-  const { pathNode, pathIndex } = tree;
-  if (tree.leaves.counts[pathNode[0]!]! === tree.leaves.fanout) {
-    tree.leaves.reserve(1);
+  const { leaves } = tree;
+  const leaf = tree.pathNode[0]!;
+  if (leaves.counts[leaf]! === leaves.fanout) {
+    leaves.reserve(1);
     tree.inners.reserve(tree.height);
+    insertSplitting(tree, start, end);
+    return;
   }
+  const position = tree.pathIndex[0]! + 1;
   tree.version++;
   tree.size++;
-  let first = start;
-  let last = end;
-  let gap = 0;
-  let child = -1;
+  noteGapBelow(leaves, leaf, position, tree.taken);
+  makeRoom(leaves, leaf, position);
+  const at = leaf * 2 * LEAF_FANOUT + position;
+  leaves.bounds[at] = start;
+  leaves.bounds[at + LEAF_FANOUT] = end;
+  noteGaps(leaves, leaf, position, tree.given);
+  refreshUp(tree, 0);
+}
+
+function insertSplitting(tree: RangeTree, start: number, end: number): void {
+  const { pathNode, pathIndex } = tree;
+  tree.version++;
+  tree.size++;
+  const entry: Entry = { first: start, last: end, gap: 0, second: 0, child: -1 };
   for (let level = 0; ; level++) {
     const pool = tree.pool(level);
     const node = pathNode[level]!;
     const position = pathIndex[level]! + 1;
     if (pool.counts[node]! < pool.fanout) {
-      // Above a split two entries have changed, not one: look at the whole node.
-      const before = level === 0 ? gapBelow(pool, node, position) : UNKNOWN;
-      put(pool, node, position, first, last, gap, child);
-      refreshUp(tree, level, before, gapsAround(pool, node, position));
+      put(pool, node, position, entry);
+      // Above a split two entries have changed, not one.
+      tree.taken[0] = EVERYTHING;
+      refreshUp(tree, level);
       return;
     }
     const right = split(tree, pool, level, node, position);
     const left = pool.counts[node]!;
-    if (position <= left && left < pool.fanout) put(pool, node, position, first, last, gap, child);
-    else put(pool, right, position - left, first, last, gap, child);
+    if (position <= left && left < pool.fanout) put(pool, node, position, entry);
+    else put(pool, right, position - left, entry);
     if (level === tree.height - 1) {
       growRoot(tree, pool, node, right);
       return;
     }
     refreshEntry(tree, level, node, pathNode[level + 1]!, pathIndex[level + 1]!);
-    const base = right * 2 * pool.fanout;
-    first = pool.bounds[base]!;
-    last = pool.bounds[base + pool.fanout + pool.counts[right]! - 1]!;
-    gap = pool.largestGap(right);
-    child = right;
+    summarise(pool, right, entry);
   }
 }
 
@@ -57,9 +69,9 @@ export function removeAtPath(tree: RangeTree): void {
   const { pathNode, pathIndex } = tree;
   tree.version++;
   tree.size--;
-  let before = gapsAround(tree.leaves, pathNode[0]!, pathIndex[0]!);
+  noteGaps(tree.leaves, pathNode[0]!, pathIndex[0]!, tree.taken);
   takeOut(tree.leaves, pathNode[0]!, pathIndex[0]!);
-  let after = gapBelow(tree.leaves, pathNode[0]!, pathIndex[0]!);
+  noteGapBelow(tree.leaves, pathNode[0]!, pathIndex[0]!, tree.given);
   let level = 0;
   for (; level < tree.height - 1; level++) {
     const pool = tree.pool(level);
@@ -71,8 +83,7 @@ export function removeAtPath(tree: RangeTree): void {
     const left = inners.children[parent * inners.fanout + leftAt]!;
     const right = inners.children[parent * inners.fanout + leftAt + 1]!;
     const merged = mergeOrBalance(pool, left, right);
-    before = UNKNOWN;
-    after = 0;
+    tree.taken[0] = EVERYTHING;
     refreshEntry(tree, level, left, parent, leftAt);
     if (!merged) {
       refreshEntry(tree, level, right, parent, leftAt + 1);
@@ -81,7 +92,7 @@ export function removeAtPath(tree: RangeTree): void {
     }
     takeOut(inners, parent, leftAt + 1);
   }
-  refreshUp(tree, level, before, after);
+  refreshUp(tree, level);
   while (tree.height > 1 && tree.inners.counts[tree.root]! === 1) {
     const only = tree.inners.children[tree.root * tree.inners.fanout]!;
     tree.inners.release(tree.root);
@@ -97,10 +108,11 @@ export function trimAtPath(tree: RangeTree, start: number, end: number): void {
   const entry = tree.pathIndex[0]!;
   const at = leaf * 2 * leaves.fanout + entry;
   tree.version++;
-  const before = gapsAround(leaves, leaf, entry);
+  noteGaps(leaves, leaf, entry, tree.taken);
   leaves.bounds[at] = start;
   leaves.bounds[at + leaves.fanout] = end;
-  refreshUp(tree, 0, before, gapsAround(leaves, leaf, entry));
+  noteGaps(leaves, leaf, entry, tree.given);
+  refreshUp(tree, 0);
 }
 
 /** Cuts [start, end) out of the range that the path points at, which reaches past it on both sides. */
@@ -116,25 +128,46 @@ export function splitAtPath(tree: RangeTree, start: number, end: number): void {
   insertAfterPath(tree, end, last);
 }
 
+/** An entry on its way into a node; `gap`, `second` and `child` are those of inner nodes. */
+interface Entry {
+  first: number;
+  last: number;
+  gap: number;
+  second: number;
+  child: number;
+}
+
+function summarise(pool: NodePool, node: number, into: Entry): void {
+  const base = node * 2 * pool.fanout;
+  pool.measure(node);
+  into.first = pool.bounds[base]!;
+  into.last = pool.bounds[base + pool.fanout + pool.counts[node]! - 1]!;
+  into.gap = pool.top[0]!;
+  into.second = pool.top[1]!;
+  into.child = node;
+}
+
 function put(
   pool: NodePool,
   node: number,
   position: number,
-  first: number,
-  last: number,
-  gap: number,
-  child: number,
+  { first, last, gap, second, child }: Entry,
 ): void {
-  const count = pool.counts[node]!;
-  pool.move(node, position, node, position + 1, count - position);
-  pool.counts[node] = count + 1;
+  makeRoom(pool, node, position);
   const base = node * 2 * pool.fanout + position;
   pool.bounds[base] = first;
   pool.bounds[base + pool.fanout] = last;
   if (pool.inner) {
     pool.gaps[node * pool.fanout + position] = gap;
+    pool.seconds[node * pool.fanout + position] = second;
     pool.children[node * pool.fanout + position] = child;
   }
+}
+
+function makeRoom(pool: NodePool, node: number, position: number): void {
+  const count = pool.counts[node]!;
+  pool.move(node, position, node, position + 1, count - position);
+  pool.counts[node] = count + 1;
 }
 
 function takeOut(pool: NodePool, node: number, position: number): void {
@@ -170,10 +203,10 @@ function onEdge(tree: RangeTree, level: number, last: boolean): boolean {
 function growRoot(tree: RangeTree, pool: NodePool, left: number, right: number): void {
   const { inners } = tree;
   const root = inners.allocate();
-  for (const [entry, node] of [left, right].entries()) {
-    const base = node * 2 * pool.fanout;
-    const last = pool.bounds[base + pool.fanout + pool.counts[node]! - 1]!;
-    put(inners, root, entry, pool.bounds[base]!, last, pool.largestGap(node), node);
+  const entry: Entry = { first: 0, last: 0, gap: 0, second: 0, child: -1 };
+  for (const [position, node] of [left, right].entries()) {
+    summarise(pool, node, entry);
+    put(inners, root, position, entry);
   }
   tree.root = root;
   tree.height++;
@@ -203,63 +236,4 @@ function mergeOrBalance(pool: NodePool, left: number, right: number): boolean {
   pool.counts[left] = half;
   pool.counts[right] = total - half;
   return false;
-}
-
-/** Rewrites a parent's summary of `node`, whose entries have changed in ways not known in detail. */
-function refreshEntry(tree: RangeTree, level: number, node: number, parent: number, entry: number): void {
-  const pool = tree.pool(level);
-  const { inners } = tree;
-  const base = node * 2 * pool.fanout;
-  const at = parent * 2 * inners.fanout + entry;
-  inners.bounds[at] = pool.bounds[base]!;
-  inners.bounds[at + inners.fanout] = pool.bounds[base + pool.fanout + pool.counts[node]! - 1]!;
-  inners.gaps[parent * inners.fanout + entry] = pool.largestGap(node);
-}
-
-/** As the largest gap that a change took away: the node's gaps must all be looked at. */
-const UNKNOWN = Number.POSITIVE_INFINITY;
-
-/**
- * The path's node at `level` has changed: brings the summaries above it up to date, as far as they differ.
- * `before` and `after` are the largest gaps that the change took away and gave. They nearly always tell the
- * node's new largest gap; only where the largest itself was taken away must the node be looked through.
- */
-function refreshUp(tree: RangeTree, level: number, before: number, after: number): void {
-  const { inners, pathNode, pathIndex } = tree;
-  let taken = before;
-  let given = after;
-  for (let l = level; l < tree.height - 1; l++) {
-    const pool = tree.pool(l);
-    const node = pathNode[l]!;
-    const parent = pathNode[l + 1]!;
-    const entry = pathIndex[l + 1]!;
-    const base = node * 2 * pool.fanout;
-    const at = parent * 2 * inners.fanout + entry;
-    const gapAt = parent * inners.fanout + entry;
-    const first = pool.bounds[base]!;
-    const last = pool.bounds[base + pool.fanout + pool.counts[node]! - 1]!;
-    const known = inners.gaps[gapAt]!;
-    let gap = known;
-    if (taken >= known) gap = given >= known && taken !== UNKNOWN ? given : pool.largestGap(node);
-    else if (given > known) gap = given;
-    if (inners.bounds[at] === first && inners.bounds[at + inners.fanout] === last && known === gap) return;
-    taken = gapsAround(inners, parent, entry);
-    inners.bounds[at] = first;
-    inners.bounds[at + inners.fanout] = last;
-    inners.gaps[gapAt] = gap;
-    given = gapsAround(inners, parent, entry);
-  }
-}
-
-/** The gap between an entry and the one below it in the same node, 0 where there are not both. */
-function gapBelow(pool: NodePool, node: number, entry: number): number {
-  if (entry <= 0 || entry >= pool.counts[node]!) return 0;
-  const base = node * 2 * pool.fanout + entry;
-  return pool.bounds[base]! - pool.bounds[base + pool.fanout - 1]!;
-}
-
-/** The largest gap that an entry has a part in: below it, above it, inside it. */
-function gapsAround(pool: NodePool, node: number, entry: number): number {
-  const around = Math.max(gapBelow(pool, node, entry), gapBelow(pool, node, entry + 1));
-  return pool.inner ? Math.max(around, pool.gaps[node * pool.fanout + entry]!) : around;
 }

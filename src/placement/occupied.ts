@@ -12,7 +12,7 @@ import { type Address, alignDown, alignUp, type Range } from '../mm/address.ts';
 /** A range that is taken, by whom, and under which name. */
 export interface Occupied extends Range {
   /**
-   * `vma`: a mapping of the process that the mirror did not make; `buffer`: a live buffer of the mirror;
+   * `vma`: a mapping of the process that the mirror did not make; `buffer`: a live buffer of the mirror, or addresses that it has reserved;
    * `reserved`: a region that a device keeps for itself; `quarantined`: freed, but not yet safe to use again.
    */
   readonly kind: 'vma' | 'buffer' | 'reserved' | 'quarantined';

@@ -12,6 +12,7 @@ import { CommandPump } from '../../src/engine/command-pump.ts';
 import { Completer } from '../../src/engine/completion.ts';
 import { CONTROL_BYTES, CORE, coreWord, HEADER, NO_HAZARD } from '../../src/engine/control-layout.ts';
 import { Ring } from '../../src/engine/ring.ts';
+import { RingSlots } from '../../src/engine/ring-slots.ts';
 import { SharedMemory } from '../../src/engine/shared-memory.ts';
 
 const barrier = { type: 0, kernel: 0, items: 0, chunk: 1, chunks: 1, args: [] };
@@ -32,7 +33,7 @@ function pumpWithRing() {
     checkAlive: () => {},
     ended: () => {},
   });
-  const ring = new Ring(control, 0, 1, () => new Error('failed'));
+  const ring = new Ring(new RingSlots(control, 0, 1, () => new Error('failed')));
   pump.add(ring);
   const completer = new Completer(control, wakeFd);
   let index = 0;

@@ -88,6 +88,41 @@ describe('a place', () => {
   });
 });
 
+test('moving, reading and writing allocate nothing, once the loop is compiled', () => {
+  const count = 20_000;
+  const m = memory(count * sizeof(Node));
+  const node = Node.in(m).at(BASE);
+  const loops: (() => void)[] = [
+    () => {
+      for (let i = 0; i < count; i++) {
+        node.move(BASE + i * 104);
+        node.value = node.tag;
+        node.left = BASE + ((i + 1) % count) * 104;
+      }
+    },
+    () => {
+      for (let i = 0; i < count; i++) node.move(node.left);
+    },
+    () => {
+      for (let i = 0; i < count; i++) {
+        node.move(BASE + i * 104);
+        node.place.x = node.weights.get(i & 3);
+        node.path.get(i % 3).y = i;
+      }
+    },
+  ];
+  for (const [i, loop] of loops.entries()) {
+    // How soon V8 compiles it is the machine's business. Less than a byte for each node is nothing for any of them.
+    let bytes = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 5000 && !(bytes >= 0 && bytes < count); round++) {
+      const before = process.memoryUsage().heapUsed;
+      loop();
+      bytes = process.memoryUsage().heapUsed - before;
+    }
+    assert.ok(bytes < count, `loop ${i}: ${bytes} bytes for ${count} nodes`);
+  }
+});
+
 describe('parts', () => {
   test('of a struct are accessors made once, that follow where it moves', () => {
     const node = Node.in(memory()).at(BASE);

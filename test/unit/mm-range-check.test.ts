@@ -41,6 +41,11 @@ const damages: [name: string, damage: (tree: RangeTree) => void, message: RegExp
     (t) => t.inners.gaps[t.root * t.inners.fanout]!--,
     /says largest gap 59 of entry 0: 60/,
   ],
+  [
+    'a second largest gap that is another',
+    (t) => t.inners.seconds[t.root * t.inners.fanout]!--,
+    /says second largest gap 59 of entry 0: 60/,
+  ],
   ['a wrong size', (t) => t.size++, /size says 5001/],
   ['a node in the tree twice', (t) => (t.inners.children[1] = t.inners.children[0]!), /in the tree twice/],
   ['a child that never was', (t) => (t.inners.children[1] = 1 << 20), /never allocated/],

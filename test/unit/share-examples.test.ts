@@ -1,21 +1,31 @@
 /**
- * The programs of examples/sharing and of docs/sharing.md do what is said of them.
+ * The programs of examples/sharing, docs/sharing.md and docs/coming-from.md do what is said of them.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { openMirror, SharedChannel, SharedMutex } from 'mirrorspace';
+import { f64, pointer, struct } from 'mirrorspace/layout';
 
 const run = promisify(execFile);
 const example = (name: string): string =>
   fileURLToPath(new URL(`../../examples/sharing/${name}`, import.meta.url));
 
-/** The TypeScript of a page, one text for each block. */
-const page = readFileSync(new URL('../../docs/sharing.md', import.meta.url), 'utf8');
-const blocks = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, text]) => text!);
+/** The programs of a page, one text for each block. */
+function programs(name: string): string[] {
+  const page = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+  return [...page.matchAll(/```(?:ts|js)\n([\s\S]*?)```/g)].map(([, text]) => text!);
+}
+
+const blocks = [...programs('sharing.md'), ...programs('coming-from.md')];
+const LIBRARY = JSON.stringify(import.meta.resolve('mirrorspace'));
 
 /** The block that has such a text. */
 function block(part: string): string {
@@ -42,10 +52,7 @@ test('a parent reads what its child has written', async () => {
 });
 
 test('the two programs of the page share a buffer', async () => {
-  const resolved = block('// another').replaceAll(
-    "'mirrorspace'",
-    JSON.stringify(import.meta.resolve('mirrorspace')),
-  );
+  const resolved = block('// another').replaceAll("'mirrorspace'", LIBRARY);
   const [one, another] = resolved.split('// another');
   const member = `const handle = process.env.HANDLE;\n${another}`;
   const owner = `${one}
@@ -85,6 +92,63 @@ test('the lock and the channel of the page are used as they are meant to', async
     );
     assert.equal(received.length, 1);
     assert.deepEqual([...new Float64Array(received[0]!.buffer)], [1, 2]);
+  } finally {
+    await mirror.close();
+  }
+});
+
+test('what was a SharedArrayBuffer is a buffer', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-'));
+  try {
+    const file = join(folder, 'double.mjs');
+    writeFileSync(file, block('// double.mjs').replaceAll("'mirrorspace'", LIBRARY));
+    const { stdout } = await run(process.execPath, [file]);
+    assert.equal(stdout, '42\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('workers of a pool attach once, and sum parts of a buffer by its name', async () => {
+  const mirror = await openMirror({ devices: {}, name: 'pool' });
+  const handle = mirror.share();
+  mirror.alloc(80, { name: 'numbers' }).view(Float64Array).set([1, 2, 3, 4]);
+  // The pool's own part is that it passes `workerData` on.
+  const text = block('// worker.mjs')
+    .replaceAll("'mirrorspace'", LIBRARY)
+    .replace(
+      "import { workerData } from 'piscina';",
+      "import { parentPort, workerData } from 'node:worker_threads';",
+    )
+    .concat("parentPort.on('message', (task) => parentPort.postMessage(sum(task)));");
+  const url = new URL(`data:text/javascript,${encodeURIComponent(text)}`);
+  const workers = [0, 1].map(() => new Worker(url, { workerData: handle }));
+  try {
+    const sums = workers.map(async (worker, i) => {
+      const answer = once(worker, 'message');
+      worker.postMessage({ name: 'numbers', from: 2 * i, to: 2 * i + 2 });
+      return (await answer)[0];
+    });
+    assert.deepEqual(await Promise.all(sums), [3, 7]);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    await mirror.close();
+  }
+});
+
+test('a tree that was a message is followed in place', async () => {
+  const mirror = await openMirror({ devices: {}, name: 'tree' });
+  try {
+    const [owner, member] = block('// owner: the nodes').split('// member');
+    let sent = { root: 0 };
+    const child = { send: (message: { root: number }) => (sent = message) };
+    const layout = { struct, f64, pointer };
+    const text = `const { struct, f64, pointer } = layout; ${owner}; return Node;`;
+    const Node = await new AsyncFunction('layout', 'mirror', 'child', text)(layout, mirror, child);
+    const printed: unknown[] = [];
+    const console = { log: (value: unknown) => printed.push(value) };
+    await new AsyncFunction('Node', 'attached', 'message', 'console', member!)(Node, mirror, sent, console);
+    assert.deepEqual(printed, [1.5]);
   } finally {
     await mirror.close();
   }

@@ -19,7 +19,9 @@ const worker = (body: string): string => `
     ${body}
   });`;
 
-const LEADER = worker('parentPort.on("message", () => {}); parentPort.postMessage("attached");');
+const LEADER = worker(`
+  parentPort.on('message', async () => parentPort.postMessage(await mirror.close()));
+  parentPort.postMessage('attached');`);
 const BLOCKED = worker(`
   const { address } = mirror.buffer('word');
   parentPort.postMessage('attached');
@@ -84,4 +86,44 @@ test('when the thread that maps is terminated the others are told that it is clo
     // The process may attach again: what nobody there has views of is not in the way.
     await member.attach(handle);
     assert.equal(await member.run(({ attached }) => attached.buffer('other')!.bytes[9]), 7);
+  }));
+
+test('a thread that maps and has closed serves the others until it is terminated, then they are told', () =>
+  withShared(open, async ({ mirror, handle, forked }) => {
+    const buffer = mirror.alloc(65536, { name: 'word' });
+    const { address } = buffer;
+    const member = forked();
+    await member.run(
+      async (scope, handle, leader) => {
+        const { Worker } = await import('node:worker_threads');
+        const { once } = (await import('node:events')).default;
+        const { kept } = scope;
+        kept.leader = new Worker(leader, { eval: true, workerData: handle });
+        await once(kept.leader, 'message');
+        scope.attached = await scope.api.attachMirror(handle);
+        const closed = once(kept.leader, 'message');
+        kept.leader.postMessage('close');
+        await closed;
+      },
+      handle,
+      LEADER,
+    );
+    assert.equal(mirror.sharers().length, 1);
+    const late = mirror.alloc(4096, { name: 'late' });
+    const seen = await member.run(async ({ attached }) => {
+      const late = await attached.whenBuffer('late');
+      late.view(Int32Array)[0] = 5;
+      return [late.address, attached.buffer('word')!.address, attached.state];
+    });
+    assert.deepEqual(seen, [late.address, address, 'open']);
+    assert.equal(late.view(Int32Array)[0], 5);
+    const told = await member.run(async ({ attached, kept }) => {
+      await (kept.leader as Worker).terminate();
+      return [await attached.ended, attached.buffers().length];
+    });
+    assert.deepEqual(told, ['closed', 0]);
+    await eventually('all are gone', () => mirror.sharers().length === 0);
+    await eventually('nothing is mapped', () => arenaMappings('leader', member.pid).length === 0);
+    buffer.free();
+    await eventually('the address is free', () => mirror.plan(65536, { place: { at: address } }).ok);
   }));

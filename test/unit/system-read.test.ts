@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { openMirror, processDevice, UnsupportedError } from 'mirrorspace';
+import { capabilityNames, openMirror, processDevice, UnsupportedError } from 'mirrorspace';
 import { addressOf } from '../../src/ffi/library.ts';
 import { MADV_DONTNEED, madvise, mprotect, PROT_NONE, PROT_READ, PROT_WRITE } from '../../src/linux/mmap.ts';
 import { faultOf, fill, hostPages, PAGE, withSystem } from '../fixtures/system.ts';
@@ -190,6 +190,52 @@ describe('what is not there, or not to be read', () => {
     assert.equal(mirror.devices.proc.system, 'off');
     assert.equal(mirror.devices.proc.systemCounters().acquires, 0);
     await mirror.close();
-    assert.ok(UnsupportedError);
+  });
+});
+
+describe('advice', () => {
+  it('fetches beforehand, drops, and sets the size of a fetch', () =>
+    withSystem(async ({ proc, touch }) => {
+      const pages = hostPages(64, 1);
+      proc.advise(pages, 'prefetch');
+      assert.equal((await touch(pages.address, 64))[63], 64);
+      let counters = proc.systemCounters();
+      assert.equal(counters.prefetchedBytes, pages.size);
+      assert.deepEqual([counters.faults, counters.fetches, counters.advisedBytes], [0, 0, 0]);
+      proc.advise({ address: pages.address + PAGE, size: 2 * PAGE }, 'drop');
+      proc.advise(pages, { fetchSize: PAGE });
+      assert.equal((await touch(pages.address, 64))[2], 3);
+      counters = proc.systemCounters();
+      assert.deepEqual(
+        [counters.fetches, counters.fetchedBytes, counters.advisedBytes],
+        [2, 2 * PAGE, 2 * PAGE],
+      );
+      // Of what is not there nothing is fetched, and nobody is harmed.
+      proc.advise({ address: 0x3_0000_0000, size: 2 ** 40 }, 'drop');
+      proc.advise({ address: pages.end, size: 8 * PAGE }, 'prefetch');
+      assert.equal((await touch(pages.address, 64))[0], 1);
+      assert.equal(proc.systemCounters().prefetchedBytes, pages.size);
+    }));
+
+  it('is checked, and refused where there is no such memory', async () => {
+    await withSystem(async ({ proc }) => {
+      const names = capabilityNames(proc.systemCapabilities);
+      assert.ok(names.includes('SYSTEM_ALLOCATED') && names.includes('DEVICE_READ'));
+      assert.ok(!names.includes('DEVICE_WRITE') && !names.includes('CONCURRENT_ATOMIC_ACCESS'));
+      const range = { address: 4096, size: 1 };
+      assert.throws(() => proc.advise(5 as never, 'drop'), { code: 'ERR_INVALID_ARG_TYPE' });
+      assert.throws(() => proc.advise({ address: 1.5, size: 1 }, 'drop'), { code: 'ERR_OUT_OF_RANGE' });
+      assert.throws(() => proc.advise({ address: 2 ** 47, size: 1 }, 'drop'), { code: 'ERR_OUT_OF_RANGE' });
+      assert.throws(() => proc.advise(range, 'keep' as never), { code: 'ERR_OUT_OF_RANGE' });
+      assert.throws(() => proc.advise(range, 7 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+      assert.throws(() => proc.advise(range, { fetchSize: 5000 }), { code: 'ERR_OUT_OF_RANGE' });
+    });
+    await withSystem(
+      async ({ proc }) => {
+        assert.equal(proc.systemCapabilities, 0);
+        assert.throws(() => proc.advise({ address: 4096, size: 1 }, 'drop'), UnsupportedError);
+      },
+      { system: 'off' },
+    );
   });
 });

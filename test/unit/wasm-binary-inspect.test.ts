@@ -31,6 +31,7 @@ test('an empty module has nothing', () => {
     imports: [],
     exports: [],
     definedMemories: [],
+    globals: [],
     hasStart: false,
     dataSegments: [],
     staticData: undefined,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DeviceSide, Sides } from './sides.ts';
-import type { ConformanceTarget } from './target.ts';
+import type { ConformanceTarget, Need } from './target.ts';
 
 /** What a case may say while it runs. */
 export interface CaseReport {
@@ -26,6 +26,8 @@ export interface ContractCase {
   readonly name: string;
   /** Opens a mirror of its own, since the device does not stay as it is. */
   readonly alone?: boolean;
+  /** Skipped for a device whose {@link ConformanceTarget.without} has it. */
+  readonly needs?: Need;
   skip?(side: DeviceSide): string | undefined;
   run(side: DeviceSide, sides: Sides, target: ConformanceTarget): Promise<void>;
 }

@@ -8,25 +8,34 @@ import { failing, readOnly, silent, stops, wild } from './contract/failures.ts';
 import { capabilities, identity } from './contract/identity.ts';
 import { argumentKinds, chunks, counters, items, refusals } from './contract/launches.ts';
 import { close, loss } from './contract/lifetime.ts';
-import { blocking, drains, kinds, order, several, status } from './contract/queues.ts';
+import { blocking, dependencies, drains, kinds, order, several, status } from './contract/queues.ts';
 import { freed, reserved, window } from './contract/window.ts';
 import { allocateSharedBuffer } from './svm/allocate-shared-buffer.ts';
 import { allocateSharedBufferNegative } from './svm/allocate-shared-buffer-negative.ts';
 import { byteGranularity } from './svm/byte-granularity.ts';
-import { enqueueCopy, enqueueFill } from './svm/enqueue-api.ts';
+import { enqueueCopy, enqueueFill, enqueueGated } from './svm/enqueue-api.ts';
+import { enqueueFree, enqueueHostCopy } from './svm/enqueue-host.ts';
 import { execInfoPointers } from './svm/exec-info-pointers.ts';
 import { fineGrainMemoryConsistency } from './svm/fine-grain-memory-consistency.ts';
 import { fineGrainSyncBuffers } from './svm/fine-grain-sync-buffers.ts';
-import { crossBufferPointers, fineGrainBuffers } from './svm/linked-lists.ts';
+import {
+  coarseGrainNewApi,
+  coarseGrainOldApi,
+  crossBufferPointers,
+  crossBufferPointersCoarse,
+  fineGrainBuffers,
+} from './svm/linked-lists.ts';
 import { memcpyOverlap } from './svm/memcpy-overlap.ts';
+import { migrate } from './svm/migrate.ts';
 import { pointerPassing } from './svm/pointer-passing.ts';
+import { sharedSubBuffers } from './svm/sub-buffers.ts';
 import { fineGrainSystem } from './svm/system.ts';
 
 /** About each device, and the interface that mirrors and users know. */
 export const CONTRACT_CASES: readonly ContractCase[] = [
   ...[identity, capabilities, window, reserved, freed],
   ...[items, chunks, argumentKinds, refusals, counters],
-  ...[order, kinds, status, blocking, several, drains],
+  ...[order, kinds, status, blocking, several, dependencies, drains],
   ...[failing, silent, wild, readOnly, stops, loss, close],
 ];
 
@@ -34,12 +43,14 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
 export const SVM_CASES: readonly SvmCase[] = [
   ...[allocateSharedBuffer, allocateSharedBufferNegative],
   byteGranularity,
-  crossBufferPointers,
-  ...[enqueueFill, enqueueCopy],
+  ...[crossBufferPointersCoarse, crossBufferPointers],
+  ...[enqueueFill, enqueueCopy, enqueueHostCopy, enqueueGated, enqueueFree],
   ...([1, 2, 29] as const).map(fineGrainMemoryConsistency),
   fineGrainSyncBuffers,
-  memcpyOverlap,
+  ...[migrate, memcpyOverlap],
   pointerPassing,
   execInfoPointers,
+  ...[coarseGrainOldApi, coarseGrainNewApi],
   ...[fineGrainSystem, fineGrainBuffers],
+  sharedSubBuffers,
 ];

@@ -20,7 +20,9 @@ export type {
   ConformanceAlloc,
   ConformanceBuffer,
   ConformanceMirror,
+  ConformancePart,
   ConformanceTarget,
+  Need,
   ProgramSource,
 } from './target.ts';
 
@@ -61,13 +63,13 @@ export function testConformance(target: ConformanceTarget): void {
     });
 
     describe('each device', () => {
-      for (const { name, alone, skip, run } of CONTRACT_CASES)
+      for (const { name, alone, needs, skip, run } of CONTRACT_CASES)
         test(name, async (t) => {
           for (const { name: device } of sides.devices) {
             const on = alone ? await Sides.open(target) : sides;
             try {
               const side = on.devices.find((each) => each.name === device)!;
-              const reason = skip?.(side);
+              const reason = (needs && side.without[needs]) ?? skip?.(side);
               if (reason === undefined) await run(side, on, target);
               else await t.test(device, (sub) => sub.skip(reason));
             } finally {

@@ -8,7 +8,14 @@ import assert from 'node:assert/strict';
 import type { ArgumentKind, Command, Device, Kernel, KernelArgument, Program } from '../device.ts';
 import { KERNELS, type KernelName } from './kernel-list.ts';
 import { type KernelViewType, kernelsOver, type PortableKernel } from './kernels.ts';
-import type { ConformanceAlloc, ConformanceBuffer, ConformanceMirror, ConformanceTarget } from './target.ts';
+import type {
+  ConformanceAlloc,
+  ConformanceBuffer,
+  ConformanceMirror,
+  ConformancePart,
+  ConformanceTarget,
+  Need,
+} from './target.ts';
 
 /** How long, in milliseconds, the host waits inside of a kernel, or a case for something that must come, before it fails. */
 export const PATIENCE = 120_000;
@@ -25,8 +32,11 @@ export class DeviceSide implements Side {
   readonly name: string;
   readonly device: Device;
   readonly program: Program;
+  /** What it has not, with the reason. */
+  readonly without: Readonly<Partial<Record<Need, string>>>;
 
-  constructor(device: Device, program: Program) {
+  constructor(device: Device, program: Program, without: DeviceSide['without'] = {}) {
+    this.without = without;
     this.name = device.name;
     this.device = device;
     this.program = program;
@@ -87,7 +97,9 @@ export class Sides {
     try {
       const devices: DeviceSide[] = [];
       for (const device of Object.values(mirror.devices))
-        devices.push(new DeviceSide(device, await device.load(await target.program(device))));
+        devices.push(
+          new DeviceSide(device, await device.load(await target.program(device)), target.without?.(device)),
+        );
       assert.ok(devices.length > 0, 'the mirror has a device');
       return new Sides(mirror, devices);
     } catch (error) {
@@ -123,6 +135,24 @@ export class Sides {
     }
   }
 
+  /**
+   * Runs `body` as the side may: where that is the host, coarse buffers are mapped meanwhile, by the queue of `device`.
+   */
+  async as<T>(
+    side: Side,
+    coarse: readonly ConformanceBuffer[],
+    body: () => Promise<T>,
+    device = this.devices[0]!.device,
+  ): Promise<T> {
+    if (side !== this.host) return body();
+    await Promise.all(coarse.map((buffer) => device.queue.map(buffer).done));
+    try {
+      return await body();
+    } finally {
+      await Promise.all(coarse.map((buffer) => device.queue.unmap(buffer).done));
+    }
+  }
+
   /** All sides at once, the devices first, since the host blocks; gives when all have ended. */
   async together(kernel: KernelName, args: (lane: number, lanes: number) => Values): Promise<void> {
     const lanes = this.devices.length + 1;
@@ -132,12 +162,12 @@ export class Sides {
   }
 }
 
-export function i32(buffer: ConformanceBuffer): Int32Array {
+export function i32(buffer: ConformancePart): Int32Array {
   const { bytes } = buffer;
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
-export function u32(buffer: ConformanceBuffer): Uint32Array {
+export function u32(buffer: ConformancePart): Uint32Array {
   const { bytes } = buffer;
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }

@@ -5,24 +5,31 @@
  *
  * @module
  */
-import type { Device } from '../device.ts';
+import type { Device, UserEvent } from '../device.ts';
 
 /** What a device's `load` takes. */
 export type ProgramSource = URL | Uint8Array | ArrayBuffer;
 
-/** A buffer of the mirror. */
-export interface ConformanceBuffer {
+/** A part of a buffer that stands for a buffer. */
+export interface ConformancePart {
   readonly name: string;
+  readonly type: 'fine' | 'coarse';
   readonly address: number;
   readonly size: number;
   readonly freed: boolean;
   readonly bytes: Uint8Array;
+}
+
+/** A buffer of the mirror. */
+export interface ConformanceBuffer extends ConformancePart {
+  sub(offset: number, size?: number): ConformancePart;
   free(): void;
 }
 
 /** The options of `alloc` that the suite uses. */
 export interface ConformanceAlloc {
   readonly name?: string;
+  readonly type?: 'fine' | 'coarse';
   readonly align?: number;
   readonly place?: { readonly at: number } | { readonly within: readonly [number, number] };
   readonly topdown?: boolean;
@@ -38,9 +45,16 @@ export interface ConformanceMirror {
   readonly devices: Readonly<Record<string, Device>>;
   readonly pageSize: number;
   alloc(size: number, options?: ConformanceAlloc): ConformanceBuffer;
+  createEvent(): UserEvent;
   memoryAt(address: number): ConformanceBuffer | undefined;
   close(): Promise<void>;
 }
+
+/**
+ * What a device need not have. `isolation`: kernels can be stopped, and what goes wrong in one harms nobody else, since
+ * the device is another process. `chunks`: launches take `chunk`.
+ */
+export type Need = 'isolation' | 'chunks';
 
 /** What is tested. */
 export interface ConformanceTarget {
@@ -50,6 +64,8 @@ export interface ConformanceTarget {
   open(): Promise<ConformanceMirror>;
   /** The program with the suite's kernels (`KERNELS`) for a device of that mirror. */
   program(device: Device): ProgramSource | Promise<ProgramSource>;
+  /** What a device has not, with the reason: cases about it are skipped. Nothing by default. */
+  without?(device: Device): Readonly<Partial<Record<Need, string>>>;
   /** Brings a device down as a crash would: `device.lost` resolves soon after. */
   crash(device: Device): void | Promise<void>;
 }

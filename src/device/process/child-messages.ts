@@ -19,6 +19,7 @@ export interface CoreModule {
 /** What a core is started with. */
 export interface CoreData extends CoreStart<CoreModule> {
   readonly cores: number;
+  readonly scratch: number;
   readonly claims: readonly Range[];
   /** Set where the window works by protection, without userfaultfd. */
   readonly logSegments?: number;

@@ -28,17 +28,19 @@ class ProcessDeviceMain {
       threads,
       coreData: () => ({
         cores: init.cores,
+        scratch: init.scratch,
         claims: this.#claims,
         ...this.#system?.forCores(init.logSegments),
         ...(this.#userfaultfd === undefined ? { logSegments: init.logSegments } : {}),
       }),
+      leave: () => this.#system?.release(),
       explainFault,
       remember,
     });
   }
 
   async ready(): Promise<DeviceReady> {
-    const { userfaultfd, refused } = openFaults(this.#init.faults);
+    const { userfaultfd, refused } = openFaults(this.#init.room ? 'userfaultfd' : this.#init.faults);
     this.#userfaultfd = userfaultfd;
     const { room } = this.#init;
     if (room && userfaultfd !== undefined) this.#system = new SystemSetup(room);

@@ -42,6 +42,7 @@ async function serve(data: CoreData): Promise<void> {
   // Safe: the claims stay mapped for as long as the process lives.
   const memory = new MirroredMemory(claims, viewMemory);
   const programs = new CorePrograms(memory);
+  let scratch: Uint8Array | undefined;
   const protectedWindow =
     logSegments === undefined
       ? undefined
@@ -65,6 +66,10 @@ async function serve(data: CoreData): Promise<void> {
     core,
     cores,
     memory,
+    scratch: () => {
+      scratch ??= new Uint8Array(data.scratch);
+      return scratch;
+    },
     items() {
       if (Atomics.load(i32, block + CORE.STATE) !== CORE_STATE.RUNNING) return undefined;
       return f64[slotByte(i32[block + CORE.QUEUE]!, i32[block + CORE.INDEX]!) / 8 + SLOT_F64.ITEMS]!;
@@ -95,6 +100,7 @@ async function serve(data: CoreData): Promise<void> {
       protectedWindow?.catchUp();
       gate?.enter();
     },
+    leave: () => gate?.leave(),
     idle: () => (Atomics.load(mailCount, core) === seen ? undefined : 'leave'),
   });
   for (;;) {

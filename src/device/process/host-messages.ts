@@ -11,6 +11,8 @@ import type { SystemDescriptors } from './system/messages.ts';
 /** What a device process is started with. */
 export interface DeviceInit {
   readonly cores: number;
+  /** Bytes of scratch memory for each core. */
+  readonly scratch: number;
   readonly logSegments: number;
   readonly faults: FaultMode;
   readonly window: Range;

@@ -6,18 +6,15 @@
  * @module
  */
 
-import { fstatSync } from 'node:fs';
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
-import { DeviceProcess } from '../../engine/device-process.ts';
-import type { MapLogWriter } from '../../engine/map-log.ts';
 import { OutOfProcessDevice } from '../../engine/out-of-process-device.ts';
 import { mostProtectedRanges } from '../../engine/protected-window.ts';
-import { RingDevice } from '../../engine/ring-device.ts';
-import { StateError, SystemError, UnsupportedError } from '../../errors.ts';
-import { readMaps } from '../../linux/process-maps.ts';
+import type { RingDevice } from '../../engine/ring-device.ts';
+import { StateError } from '../../errors.ts';
 import type { Range } from '../../mm/address.ts';
-import { parseMaps } from '../../mm/parse-maps.ts';
+import type { Capabilities } from '../capabilities.ts';
 import type {
+  Addressed,
   AttachedDevice,
   Device,
   DeviceContext,
@@ -26,24 +23,19 @@ import type {
   ReservedRegion,
 } from '../device.ts';
 import type { FaultMode } from '../option-checks.ts';
-import { covers, roomClearOf } from './claims.ts';
-import type { DeviceInit, DeviceReady, LoadRequest, ModuleExports } from './host-messages.ts';
+import type { LoadRequest, ModuleExports } from './host-messages.ts';
 import {
   type CheckedOptions,
   checkOptions,
-  PROCESS_WINDOW,
   type ProcessDeviceOptions,
   type SystemMode,
 } from './process-options.ts';
 import { ProcessProgram, sourceUrl } from './process-program.ts';
-import { NO_SYSTEM_COUNTERS, type SystemCounters, SystemSession } from './system/system-session.ts';
+import { Sessions, withPins } from './sessions.ts';
+import { type Advice, checkAdvice, noSystem, systemCapabilities } from './system/advice.ts';
+import { NO_SYSTEM_COUNTERS, type SystemCounters } from './system/system-session.ts';
 
-export type { ProcessDeviceOptions, SystemCounters, SystemMode };
-
-/** How many processes a reopen tries: each has its own mappings at other addresses, perhaps where buffers lie. */
-const MOST_PROCESSES = 16;
-/** How many of them are given up since they lie over the host's heap or stack; the next one does what it can. */
-const ATTEMPTS_FOR_HOST = 4;
+export type { Advice, ProcessDeviceOptions, SystemCounters, SystemMode };
 
 /** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
 export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<ProcessDevice> {
@@ -56,164 +48,9 @@ export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<Pr
       const device = new ProcessDevice(session, checked);
       const limit =
         device.faults === 'trap' || checked.system !== 'off' ? { mostBuffers: mostProtectedRanges() } : {};
-      return { device, port: session.ring, ...limit };
+      return { device, port: withPins(session), ...limit };
     },
   };
-}
-
-let warned = false;
-
-/** Says once per process that a wild access costs the device, and why. */
-function warnOfTraps(device: string, refused: string): void {
-  if (warned) return;
-  warned = true;
-  process.emitWarning(
-    `Device '${device}' is lost at an access outside of buffers: ${refused}`,
-    'MirrorspaceWarning',
-  );
-}
-
-/** A program that is loaded, by its URL. */
-interface LoadedProgram {
-  readonly request: LoadRequest;
-  readonly program: Program;
-}
-
-/** The lives of the device's process: how each is started, and what it has for itself. */
-class Sessions {
-  readonly ring: RingDevice;
-  readonly programs: LoadedProgram[] = [];
-  reserved: readonly ReservedRegion[] = [];
-  mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
-  system: SystemSession | undefined;
-  readonly #context: DeviceContext;
-  readonly #options: CheckedOptions;
-
-  constructor(context: DeviceContext, options: CheckedOptions) {
-    this.#context = context;
-    this.#options = options;
-    this.ring = new RingDevice({
-      context,
-      cores: options.cores,
-      pointerLimit: PROCESS_WINDOW.end,
-      maxItems: Number.MAX_SAFE_INTEGER,
-      aboutOwn: (address) => this.#aboutOwn(address),
-      start: (log) => this.#start(log),
-    });
-  }
-
-  /** Starts processes until one has free what is live. */
-  async #start(log: MapLogWriter): Promise<DeviceProcess> {
-    for (let attempt = 1; ; attempt++) {
-      const started = await this.#spawn(log);
-      try {
-        const ready = started.ready as DeviceReady;
-        const taken = this.#context.live().find((range) => !covers(ready.claims, range));
-        if (!taken && (attempt >= ATTEMPTS_FOR_HOST || this.#reachesHost(ready))) {
-          await this.#attach(started, ready);
-          this.#adopt(ready);
-          await started.request({ type: 'begin' });
-          for (const { request } of this.programs) await started.request({ ...request });
-          return started;
-        }
-        if (taken && (attempt === MOST_PROCESSES || this.ring.closed)) throw inTheWay(this.#context, taken);
-      } catch (error) {
-        this.system?.close();
-        await started.close();
-        throw error;
-      }
-      await started.close();
-    }
-  }
-
-  /** Whether the host's own heap and stack can be reached: nothing of the device's lies there. */
-  #reachesHost({ claims }: DeviceReady): boolean {
-    const { system, window } = this.#options;
-    if (system === 'off') return true;
-    return parseMaps(readMaps('self')).vmas.every(
-      ({ kind, start, end }) =>
-        (kind !== 'heap' && kind !== 'stack') ||
-        start < window.start ||
-        end > window.end ||
-        covers(claims, { start, end }),
-    );
-  }
-
-  /** Has the pager of this process serve the device, where it reaches system memory. */
-  async #attach(started: DeviceProcess, { system, claims }: DeviceReady): Promise<void> {
-    if (!system) return;
-    const { arena } = this.#context;
-    const { pid } = started;
-    const request = {
-      pid,
-      descriptors: system,
-      cores: this.#options.cores,
-      claims,
-      arenaInode: fstatSync(arena.fd).ino,
-    };
-    this.system?.close();
-    const session = await SystemSession.open(
-      request,
-      this.system?.counters() ?? NO_SYSTEM_COUNTERS,
-      (reason) => started.giveUp(reason),
-    );
-    this.system = session;
-    void this.ring.lost.then(() => session.close());
-  }
-
-  #spawn(log: MapLogWriter): Promise<DeviceProcess> {
-    const { cores, faults, window, execArgv, system } = this.#options;
-    const { arena, name } = this.#context;
-    const init: DeviceInit = {
-      cores,
-      faults,
-      logSegments: log.segments,
-      window: { start: window.start, end: Math.min(window.end, arena.size) },
-      ...(system === 'off' ? {} : { room: roomForDevice() }),
-    };
-    return DeviceProcess.start({
-      name,
-      entry: 'device/process/entry-main.cjs',
-      execArgv,
-      arenaFd: arena.fd,
-      log,
-      cores,
-      init: { ...init },
-    });
-  }
-
-  #adopt({ faults, refused, reserved }: DeviceReady): void {
-    this.mode = faults;
-    this.reserved = [...reserved, ...this.#options.reserved];
-    this.#context.reserve(this.reserved);
-    if (refused !== undefined) warnOfTraps(this.#context.name, refused);
-  }
-
-  #aboutOwn(address: number): string | undefined {
-    const region = this.reserved.find(({ start, end }) => address >= start && address < end);
-    if (region) return `the device has that for itself: ${region.name}`;
-    if (!this.system || address < this.#options.window.start) return undefined;
-    return "of its host's memory it may read what the host can read, and store nothing";
-  }
-}
-
-function inTheWay({ name, nearest }: DeviceContext, { start, end }: Range): SystemError {
-  const { name: buffer } = nearest(start) ?? { name: 'a buffer' };
-  return new SystemError(
-    'mmap',
-    [start, end - start],
-    'EEXIST',
-    `Each of ${MOST_PROCESSES} new processes of device '${name}' has something of its own where \`${buffer}\` lies; free it, or try again`,
-  );
-}
-
-function roomForDevice(): Range {
-  const room = roomClearOf(parseMaps(readMaps('self')).vmas);
-  if (room) return room;
-  throw new UnsupportedError(
-    'address space',
-    "The device's process has no TiB for its own mappings that this process has free as well: open the device without 'system'",
-  );
 }
 
 export class ProcessDevice extends OutOfProcessDevice implements Device {
@@ -255,6 +92,27 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
    */
   unmirrorable(): readonly ReservedRegion[] {
     return this.#sessions.reserved.filter((region) => !this.#options.reserved.includes(region));
+  }
+
+  /**
+   * What kernels can do with memory that no buffer holds; 0 where they reach none. Host and device have copies: there are
+   * no atomic operations between them, which buffers have (`capabilities`).
+   */
+  get systemCapabilities(): Capabilities {
+    return systemCapabilities(this.#options.system);
+  }
+
+  /**
+   * Advice on a range of the host's memory, in force before the next launch begins; see docs/system-svm.md. Throws
+   * StateError where the device is closed, UnsupportedError where it reaches no such memory, TypeError or RangeError for
+   * bad arguments.
+   */
+  advise(where: Addressed, advice: Advice): void {
+    const { system } = this.#sessions;
+    checkAdvice(where, advice);
+    if (this.#ring.closed) throw new StateError('closed', `device '${this.name}' is closed`);
+    if (this.system === 'off') throw noSystem(this.name);
+    system?.advise({ start: where.address, end: where.address + where.size }, advice);
   }
 
   /** Counters of system SVM; all 0 where it is off. */

@@ -4,16 +4,25 @@
  * @module
  */
 import { MAX_CORES } from '../../engine/control-layout.ts';
-import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
-import { KiB, type Range } from '../../mm/address.ts';
+import { invalidType, outOfRange } from '../../errors.ts';
+import { KiB, MiB, type Range } from '../../mm/address.ts';
 import type { ReservedRegion } from '../device.ts';
-import { checkCores, checkFaults, checkReserved, checkWindow, type FaultMode } from '../option-checks.ts';
+import {
+  checkCores,
+  checkFaults,
+  checkReserved,
+  checkScratch,
+  checkWindow,
+  type FaultMode,
+} from '../option-checks.ts';
 
 /** All of user space, less the first 64 KiB, so that null pointers fault. */
 export const PROCESS_WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
 
+const MOST_SCRATCH = 64 * MiB;
+
 /** What a device reaches besides buffers. */
-export type SystemMode = 'off' | 'read';
+export type SystemMode = 'off' | 'read' | 'all';
 
 export interface ProcessDeviceOptions {
   /** Worker threads that run kernels, 1 to 16; 2 by default. */
@@ -32,8 +41,15 @@ export interface ProcessDeviceOptions {
    */
   readonly faults?: FaultMode;
   /**
+   * Bytes of memory that each core has for itself: what `scratch()` of `mirrorspace/kernel` gives. 1 to 64 MiB; 64 KiB by
+   * default. Memory of the process, made at the first use, and not of the window.
+   */
+  readonly scratch?: number;
+  /**
    * Whether kernels reach memory of the host's process that no buffer holds, at its addresses. `'off'` (default): only
-   * buffers. `'read'`: whatever the host can read itself; stores are faults.
+   * buffers. `'read'`: whatever the host can read itself; stores are faults, but where `mirror.pin(view, { write: true })`
+   * allows them. `'all'`: stores as well, wherever the host can store; a wild one is as dangerous as that of a native
+   * thread, and may end the host. Needs userfaultfd.
    */
   readonly system?: SystemMode;
   /** Flags for the device's Node, such as `--max-old-space-size=4096`; none of the host's are inherited. */
@@ -46,15 +62,26 @@ export interface CheckedOptions {
   readonly reserved: readonly ReservedRegion[];
   readonly faults: FaultMode;
   readonly system: SystemMode;
+  readonly scratch: number;
   readonly execArgv: readonly string[];
 }
 
 export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const { start, end } = PROCESS_WINDOW;
-  const { cores = 2, window = [start, end], reserved = [], faults = 'auto', execArgv = [] } = options;
+  const {
+    cores = 2,
+    window = [start, end],
+    reserved = [],
+    faults = 'auto',
+    scratch = 64 * KiB,
+    execArgv = [],
+  } = options;
   const system = checkSystem(options.system ?? 'off');
+  if (system !== 'off' && faults === 'trap')
+    throw outOfRange('faults', `'auto' or 'userfaultfd' with system: '${system}'`, faults);
   checkCores(cores, MAX_CORES);
+  checkScratch(scratch, MOST_SCRATCH);
   if (!Array.isArray(execArgv) || execArgv.some((flag) => typeof flag !== 'string'))
     throw invalidType('execArgv', 'an array of strings', execArgv);
   return {
@@ -62,17 +89,16 @@ export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
     window: checkWindow(window, PROCESS_WINDOW),
     reserved: checkReserved(reserved),
     faults: checkFaults(faults),
+    scratch,
     system,
     execArgv: [...execArgv],
   };
 }
 
 function checkSystem(system: unknown): SystemMode {
-  if (system === 'off' || system === 'read') return system;
-  if (typeof system !== 'string') throw invalidType('system', "'off' or 'read'", system);
-  if (system !== 'all') throw outOfRange('system', "'off' or 'read'", system);
-  throw new UnsupportedError(
-    'system SVM',
-    "system: 'all' does not exist yet: kernels can read the host's memory ('read'), and store to buffers only. Allocate what they are to change with mirror.alloc",
-  );
+  if (system === 'off' || system === 'read' || system === 'all') return system;
+  const expected = "'off', 'read' or 'all'";
+  throw typeof system === 'string'
+    ? outOfRange('system', expected, system)
+    : invalidType('system', expected, system);
 }

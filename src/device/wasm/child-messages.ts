@@ -19,6 +19,8 @@ export interface CoreModule {
 /** What a core is started with. */
 export interface CoreData extends CoreStart<CoreModule> {
   readonly memory: WebAssembly.Memory;
+  readonly cores: number;
+  readonly scratch: number;
   readonly base: Address;
   /** Set where the window works by protection, without userfaultfd. */
   readonly logSegments?: number;
@@ -29,4 +31,5 @@ export interface PagerData extends PagerStart {
   /** Absent where the window works by protection. */
   readonly userfaultfd?: number;
   readonly base: Address;
+  readonly scratch: number;
 }

@@ -6,18 +6,32 @@
  */
 import type { CoreKernel } from '../../engine/core-loop.ts';
 import { transferKernels } from '../../engine/transfer-kernels.ts';
+import { alignUp } from '../../mm/address.ts';
 import type { CoreModule } from './child-messages.ts';
-import { coreRegions } from './regions.ts';
+import { type CoreRegions, coreRegions } from './regions.ts';
+
+/** Which core this is, and what memory it has for itself. */
+export interface CoreMemory {
+  readonly core: number;
+  readonly cores: number;
+  /** Bytes. */
+  readonly scratch: number;
+}
 
 export class CorePrograms {
   readonly #memory: WebAssembly.Memory;
-  readonly #core: number;
+  readonly #core: CoreMemory;
+  readonly #regions: CoreRegions;
+  /** Thread-locals lie below this. */
+  #tlsUsed: number;
   #reader: ((address: number) => number) | undefined;
   readonly #kernels: (CoreKernel | undefined)[];
 
-  constructor(memory: WebAssembly.Memory, core: number) {
+  constructor(memory: WebAssembly.Memory, core: CoreMemory) {
     this.#memory = memory;
     this.#core = core;
+    this.#regions = coreRegions(core.core, core.scratch);
+    this.#tlsUsed = this.#regions.tls.start;
     const bytes = new Uint8Array(memory.buffer);
     this.#kernels = transferKernels((address, length) => bytes.subarray(address, address + length));
   }
@@ -30,8 +44,24 @@ export class CorePrograms {
   take(program: CoreModule): void {
     const instance = new WebAssembly.Instance(program.module, this.#imports(program.module));
     const stackPointer = instance.exports.__stack_pointer;
-    if (stackPointer instanceof WebAssembly.Global) stackPointer.value = coreRegions(this.#core).stack.end;
+    if (stackPointer instanceof WebAssembly.Global) stackPointer.value = this.#regions.stack.end;
+    this.#placeThreadLocals(instance.exports);
     for (const { id, name } of program.kernels) this.#kernels[id] = instance.exports[name] as CoreKernel;
+  }
+
+  /** LLVM's thread-locals: a block for each core and program, which the program fills. */
+  #placeThreadLocals({ __wasm_init_tls, __tls_size, __tls_align }: Record<string, unknown>): void {
+    const size = constant(__tls_size) ?? 0;
+    if (typeof __wasm_init_tls !== 'function' || size === 0) return;
+    const start = alignUp(this.#tlsUsed, constant(__tls_align) ?? 16);
+    const room = this.#regions.tls.end - start;
+    if (size > room) {
+      throw new RangeError(
+        `its thread-locals take ${size} bytes, and ${Math.max(0, room)} are left of those that a core has for all programs`,
+      );
+    }
+    __wasm_init_tls(start);
+    this.#tlsUsed = start + size;
   }
 
   #imports(module: WebAssembly.Module): WebAssembly.Imports {
@@ -40,11 +70,19 @@ export class CorePrograms {
       imports[from] ??= {};
       const group = imports[from];
       if (kind === 'memory') group[name] = this.#memory;
+      else if (from === 'mirrorspace') group[name] = this.#functions[name]!;
       else if (from === 'env' && name === 'abort') group[name] = this.#abort;
       else if (from === 'env' && name === 'seed') group[name] = Math.random;
       else if (from === 'env' && name === 'trace') group[name] = () => {};
     }
     return imports;
+  }
+
+  /** What kernels may ask of their core; see `providedFunctions`. */
+  get #functions(): Record<string, () => number> {
+    const { core, cores } = this.#core;
+    const { start, end } = this.#regions.scratch;
+    return { core: () => core, cores: () => cores, scratch: () => start, scratchSize: () => end - start };
   }
 
   /** AssemblyScript's abort: its strings are UTF-16 with their byte length in front. */
@@ -70,6 +108,10 @@ export class CorePrograms {
       return '';
     }
   }
+}
+
+function constant(value: unknown): number | undefined {
+  return value instanceof WebAssembly.Global ? Number(value.value) : undefined;
 }
 
 /** `(func (export "load") (param i32) (result i32) local.get 0 i32.load8_u)` over an imported shared memory. */

@@ -13,7 +13,7 @@ import type { DeviceThreads } from '../../engine/thread-messages.ts';
 import { hex, ProgramError } from '../../errors.ts';
 import { relaxMemory } from './binary/relax-memory.ts';
 import type { CoreModule, DeviceInit, LoadRequest } from './child-messages.ts';
-import { ownRanges } from './regions.ts';
+import { ownEnd, ownRanges } from './regions.ts';
 import { baseOf, createLinearMemory, mapProtectedWindow, mapWindow, WINDOW_BYTES } from './window.ts';
 
 let memory: WebAssembly.Memory;
@@ -23,17 +23,23 @@ let protectedLog: number | undefined;
 
 async function init(
   main: DeviceMain<CoreModule>,
-  { cores, logSegments, faults }: DeviceInit,
+  { cores, scratch, logSegments, faults }: DeviceInit,
 ): Promise<unknown> {
   memory = createLinearMemory();
   base = baseOf(memory);
   const { userfaultfd, refused } = openFaults(faults);
-  if (userfaultfd !== undefined) mapWindow(base, 0, WINDOW_BYTES, CHILD_FD.ARENA, userfaultfd);
+  if (userfaultfd !== undefined)
+    mapWindow(base, 0, WINDOW_BYTES, ownEnd(cores, scratch), CHILD_FD.ARENA, userfaultfd);
   else {
-    mapProtectedWindow(base, CHILD_FD.ARENA, ownRanges(cores));
+    mapProtectedWindow(base, CHILD_FD.ARENA, ownRanges(cores, scratch));
     protectedLog = logSegments;
   }
-  const pager = main.startPager({ base, logSegments, ...(userfaultfd === undefined ? {} : { userfaultfd }) });
+  const pager = main.startPager({
+    base,
+    scratch,
+    logSegments,
+    ...(userfaultfd === undefined ? {} : { userfaultfd }),
+  });
   await Promise.all([pager, main.startCores()]);
   return { faults: userfaultfd === undefined ? 'trap' : 'userfaultfd', refused };
 }
@@ -65,7 +71,13 @@ export function serve(data: DeviceInit, threads: DeviceThreads): void {
   const main = new DeviceMain<CoreModule>({
     cores: data.cores,
     threads,
-    coreData: () => ({ memory, base, ...(protectedLog === undefined ? {} : { logSegments: protectedLog }) }),
+    coreData: () => ({
+      memory,
+      base,
+      cores: data.cores,
+      scratch: data.scratch,
+      ...(protectedLog === undefined ? {} : { logSegments: protectedLog }),
+    }),
     explainFault,
   });
   serveHost({

@@ -7,7 +7,7 @@ import { serveCore } from '../../engine/serve-core.ts';
 import type { CoreData, CoreModule } from './child-messages.ts';
 import { CorePrograms } from './core-programs.ts';
 
-void serveCore<CoreModule, CoreData>(({ memory, core, base }) => {
-  const programs = new CorePrograms(memory, core);
+void serveCore<CoreModule, CoreData>(({ memory, base, core, cores, scratch }) => {
+  const programs = new CorePrograms(memory, { core, cores, scratch });
   return { base, take: (program) => programs.take(program), kernel: (id) => programs.kernel(id) };
 });

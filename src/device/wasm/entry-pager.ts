@@ -7,13 +7,13 @@ import { CHILD_FD } from '../../engine/child-protocol.ts';
 import { servePager } from '../../engine/serve-pager.ts';
 import { pageSize } from '../../linux/mmap.ts';
 import type { PagerData } from './child-messages.ts';
-import { ownRanges } from './regions.ts';
+import { ownEnd, ownRanges } from './regions.ts';
 import { restorePage, WINDOW_BYTES } from './window.ts';
 
-void servePager<PagerData>(({ base, cores }) => ({
+void servePager<PagerData>(({ base, cores, scratch }) => ({
   base,
   limit: WINDOW_BYTES,
-  own: ownRanges(cores),
+  own: ownRanges(cores, scratch),
   restore: (page, live, userfaultfd) =>
-    restorePage(base, page, page + pageSize(), live, CHILD_FD.ARENA, userfaultfd),
+    restorePage(base, page, page + pageSize(), live, ownEnd(cores, scratch), CHILD_FD.ARENA, userfaultfd),
 }));

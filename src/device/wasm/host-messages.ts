@@ -9,6 +9,8 @@ import type { FaultMode } from '../option-checks.ts';
 /** What a device process is started with. */
 export interface DeviceInit {
   readonly cores: number;
+  /** Bytes of scratch memory for each core. */
+  readonly scratch: number;
   readonly logSegments: number;
   readonly faults: FaultMode;
 }

@@ -22,7 +22,13 @@ import type {
   ReservedRegion,
 } from '../device.ts';
 import type { FaultMode } from '../option-checks.ts';
-import { checkRequirements, detachData, inspectModule, matchSignature } from './binary/index.ts';
+import {
+  checkRequirements,
+  detachData,
+  exportStackPointer,
+  inspectModule,
+  matchSignature,
+} from './binary/index.ts';
 import type { DeviceInit, LoadRequest } from './host-messages.ts';
 import { readSource } from './program-source.ts';
 import { aboutOwn, reservedRegions, STATIC_DATA, WASM_WINDOW } from './regions.ts';
@@ -97,7 +103,7 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
     this.#programs = programs;
     this.#mode = mode;
     this.window = options.window;
-    this.reserved = [...reservedRegions(options.cores), ...options.reserved];
+    this.reserved = [...reservedRegions(options.cores, options.scratch), ...options.reserved];
   }
 
   /** @internal */
@@ -112,10 +118,11 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
       cores: options.cores,
       pointerLimit: WASM_WINDOW.end,
       maxItems: MOST_ITEMS,
-      aboutOwn,
+      aboutOwn: (address) => aboutOwn(address, options.cores, options.scratch),
       start: async (log) => {
         const init: DeviceInit = {
           cores: options.cores,
+          scratch: options.scratch,
           logSegments: log.segments,
           faults: options.faults,
         };
@@ -174,7 +181,7 @@ export class WasmDevice extends OutOfProcessDevice implements Device {
         `the static data [${hex(statics.start)}, ${hex(statics.end)}) overlaps that of a program loaded before, [${hex(other.statics.start)}, ${hex(other.statics.end)}); link it elsewhere (asc --memoryBase, clang -Wl,--global-base), below ${hex(STATIC_DATA.end)}`,
       );
     }
-    const { module, segments } = detachData(bytes);
+    const { module, segments } = detachData(exportStackPointer(bytes, info));
     const numbered = kernels.map(({ name }) => ({ id: this.#nextKernel++, name }));
     const request: LoadRequest = {
       type: 'load',

@@ -25,7 +25,7 @@ import {
 } from '../../linux/mmap.ts';
 import { registerRange, UFFDIO_REGISTER_MODE_MISSING } from '../../linux/userfaultfd.ts';
 import { type Address, GiB, type Range } from '../../mm/address.ts';
-import { OWN_END, WASM_WINDOW } from './regions.ts';
+import { WASM_WINDOW } from './regions.ts';
 
 const WINDOW_BYTES = 4 * GiB;
 const WASM_PAGE = 65536;
@@ -55,12 +55,13 @@ export function restorePage(
   start: Address,
   end: Address,
   live: boolean,
+  ownEnd: Address,
   arena: number,
   userfaultfd: number,
 ): void {
   // Where no arena lies behind the window, there is nothing that could be had too early.
-  if ((start >= WASM_WINDOW.start && start < OWN_END) || start >= fstatSync(arena).size) {
-    mapWindow(base, start, end, arena, userfaultfd);
+  if ((start >= WASM_WINDOW.start && start < ownEnd) || start >= fstatSync(arena).size) {
+    mapWindow(base, start, end, ownEnd, arena, userfaultfd);
     return;
   }
   restoreArena(base, start, end, live, arena, userfaultfd);
@@ -71,15 +72,16 @@ export function mapWindow(
   base: Address,
   start: Address,
   end: Address,
+  ownEnd: Address,
   arena: number,
   userfaultfd: number,
 ): void {
   const split = Math.min(Math.max(start, WASM_WINDOW.start), end);
   if (start < split) mapArena(base, start, split, arena, userfaultfd);
-  const ownEnd = Math.min(Math.max(split, OWN_END), end);
-  if (split < ownEnd) mapOwn(base, split, ownEnd, userfaultfd);
-  const backed = Math.min(Math.max(ownEnd, fstatSync(arena).size), end);
-  if (ownEnd < backed) mapArena(base, ownEnd, backed, arena, userfaultfd);
+  const own = Math.min(Math.max(split, ownEnd), end);
+  if (split < own) mapOwn(base, split, own, userfaultfd);
+  const backed = Math.min(Math.max(own, fstatSync(arena).size), end);
+  if (own < backed) mapArena(base, own, backed, arena, userfaultfd);
   // Beyond the end of an arena that RLIMIT_FSIZE has made short an access would be SIGBUS, and no fault.
   if (backed < end) mapOwn(base, backed, end, userfaultfd);
 }

@@ -14,7 +14,7 @@ import {
   regionAt,
 } from '../../layout/memory.ts';
 import { sizeof } from '../../layout/rules.ts';
-import { describeType, type Type } from '../../layout/types.ts';
+import { describeType, type Fields, type Place, type Struct, type Type } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
 
 /** The most elements or places: what a 32-bit device counts. */
@@ -66,6 +66,41 @@ export function isHeap(memory: PiecedMemory): memory is FreeingMemory {
 export function heapOf(memory: PiecedMemory): FreeingMemory {
   if (!isHeap(memory)) throw invalidType('memory', 'a heap: elsewhere collections are read only', memory);
   return memory;
+}
+
+/** What is made once for a type and a name. */
+export class NamedLayouts<L> {
+  readonly #known = new WeakMap<Type, Map<string, L>>();
+
+  of(type: Type, name: string, make: () => L): L {
+    const named = this.#known.get(type) ?? new Map<string, L>();
+    let made = named.get(name);
+    if (made === undefined) {
+      made = make();
+      named.set(name, made);
+      this.#known.set(type, named);
+    }
+    return made;
+  }
+}
+
+/** The header of the collection at an address; without one, of a new collection, zeroed. */
+export function headerIn<N extends string, F extends object>(
+  memory: PiecedMemory,
+  layout: Struct<N, F>,
+  at: Address | undefined,
+): Fields<F> {
+  return at === undefined ? layout.in(heapOf(memory)).create() : layout.in(memory).at(at);
+}
+
+/** Puts into a new collection what it begins with; where that fails its header goes too. */
+export function begin(memory: PiecedMemory, header: Place, fill: () => void): void {
+  try {
+    fill();
+  } catch (error) {
+    heapOf(memory).free(header.address);
+    throw error;
+  }
 }
 
 /** An identifier for a type: `f64`, `Node`, `array_f32_16`. */

@@ -20,13 +20,16 @@ import { struct } from '../../layout/struct.ts';
 import type { Fields, Pointer, Scalar, Struct, Type, ValueOf } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
 import {
+  begin,
   bytesAt,
   type CollectionOptions,
   checkOptions,
+  headerIn,
   heapOf,
   identifier,
   isHeap,
   MOST,
+  NamedLayouts,
   type OpenOptions,
   readableOf,
   regionOfAll,
@@ -48,22 +51,16 @@ interface Layouts {
   readonly entry: Struct<string, Entry>;
 }
 
-const known = new WeakMap<Type, Map<string, Layouts>>();
+const layouts = new NamedLayouts<Layouts>();
 
 function layoutsOf(key: KeyKind, value: Type, name: string): Layouts {
-  const named = known.get(value) ?? new Map<string, Layouts>();
-  const id = `${key.name} ${name}`;
-  let layouts = named.get(id);
-  if (!layouts) {
+  return layouts.of(value, `${key.name} ${name}`, () => {
     const entry = struct(`${name}Entry`, { hash: u32, key: key.type, value });
-    layouts = {
+    return {
       entry: entry as unknown as Layouts['entry'],
       header: struct(name, { entries: pointer(entry), mask: u32, size: u32 }) as unknown as HashMapLayout,
     };
-    named.set(id, layouts);
-    known.set(value, named);
-  }
-  return layouts;
+  });
 }
 
 /**
@@ -100,18 +97,8 @@ export class SharedHashMap<K extends KeyType, V extends Type> implements Iterabl
     this.#pieces = piecesOf(readableOf(memory));
     this.#stride = sizeof(entry);
     this.#entries = entry.in(memory) as never;
-    if (options.at !== undefined) {
-      this.#header = header.in(memory).at(options.at);
-      return;
-    }
-    const headers = header.in(heapOf(memory));
-    this.#header = headers.create();
-    try {
-      this.#rebuild(placesFor(capacity));
-    } catch (error) {
-      headers.destroy(this.#header.address);
-      throw error;
-    }
+    this.#header = headerIn(memory, header, options.at);
+    if (options.at === undefined) begin(memory, this.#header, () => this.#rebuild(placesFor(capacity)));
   }
 
   /** Of the header: what a kernel is given. */

@@ -13,14 +13,17 @@ import { struct } from '../../layout/struct.ts';
 import type { Fields, Pointer, Scalar, Struct, Type, ValueOf } from '../../layout/types.ts';
 import type { Address } from '../../mm/address.ts';
 import {
+  begin,
   bytesAt,
   type CollectionOptions,
   checkCount,
   checkOptions,
+  headerIn,
   heapOf,
   identifier,
   isHeap,
   MOST,
+  NamedLayouts,
   type OpenOptions,
   readableOf,
 } from './cell.ts';
@@ -37,20 +40,13 @@ interface Layouts {
   readonly cell: Struct<string, { value: Type }>;
 }
 
-const known = new WeakMap<Type, Map<string, Layouts>>();
+const layouts = new NamedLayouts<Layouts>();
 
 function layoutsOf(element: Type, name: string): Layouts {
-  const named = known.get(element) ?? new Map<string, Layouts>();
-  let layouts = named.get(name);
-  if (!layouts) {
-    layouts = {
-      header: struct(name, { data: pointer(element), length: u32, capacity: u32 }),
-      cell: struct(`${name}Element`, { value: element }),
-    };
-    named.set(name, layouts);
-    known.set(element, named);
-  }
-  return layouts;
+  return layouts.of(element, name, () => ({
+    header: struct(name, { data: pointer(element), length: u32, capacity: u32 }),
+    cell: struct(`${name}Element`, { value: element }),
+  }));
 }
 
 /** Elements that a new vector makes room for when the first comes. */
@@ -89,18 +85,8 @@ export class SharedVector<T extends Type> implements Iterable<ValueOf<T>> {
     this.#pieces = piecesOf(memory);
     this.#stride = sizeof(element);
     this.#cells = cell.in(memory) as never;
-    if (options.at !== undefined) {
-      this.#header = header.in(memory).at(options.at);
-      return;
-    }
-    const headers = header.in(heapOf(memory));
-    this.#header = headers.create();
-    try {
-      if (capacity > 0) this.reserve(capacity);
-    } catch (error) {
-      headers.destroy(this.#header.address);
-      throw error;
-    }
+    this.#header = headerIn(memory, header, options.at);
+    if (options.at === undefined && capacity > 0) begin(memory, this.#header, () => this.reserve(capacity));
   }
 
   /** Of the header: what a kernel is given. */

@@ -8,8 +8,8 @@
 import { LimitError, outOfRange, PlacementError, StateError } from '../../errors.ts';
 import { type Address, alignDown, alignUp } from '../../mm/address.ts';
 import type { AllocOptions } from '../alloc-options.ts';
-import type { TypedArrayConstructor } from '../mapped-buffer.ts';
 import type { SvmBuffer } from '../svm-buffer.ts';
+import type { TypedArrayConstructor } from '../view-arguments.ts';
 import { type ArenaSpan, HeapArena, type LargeSpan } from './heap-arena.ts';
 import { type CheckedHeap, checkObject, nextChunk } from './heap-options.ts';
 import { type HeapStatistics, heapStatistics } from './heap-statistics.ts';

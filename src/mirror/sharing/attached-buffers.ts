@@ -65,6 +65,7 @@ export class AttachedBuffers {
   catchUp(): void {
     const { control, members, slot: own } = this.#own;
     if (this.#listener.over()) return;
+    this.#memory.catchUpFirst();
     for (;;) {
       const head = changes(control);
       // A mirror that closes says so first, then frees its buffers.

@@ -9,7 +9,7 @@ import { closeSync } from 'node:fs';
 import type { Obstacle } from '../../errors.ts';
 import { SystemError } from '../../errors.ts';
 import { pageSize } from '../../linux/mmap.ts';
-import { alignUp, type Range } from '../../mm/address.ts';
+import { type Address, alignUp, type Range } from '../../mm/address.ts';
 import { overlapping } from '../../placement/occupied.ts';
 import { BufferMemory, collected, wasTransferred } from '../buffer-memory.ts';
 import { readHostPicture } from '../host-picture.ts';
@@ -27,7 +27,14 @@ import { ProcessThreads } from './process-threads.ts';
 const LOOK_AGAIN = 20;
 const PLAIN = { commit: false, hugePages: false };
 
+/** What brings those up to date that map, in this thread: by where each has its control memory. */
+const mapping = new Map<Address, () => void>();
+
 export interface AttachedMemory {
+  /** Says how this side is brought up to date, should another one of this thread need it; undefined: no more. */
+  mapsBy(catchUp: (() => void) | undefined): void;
+  /** Brings up to date what this side depends on, as far as this thread can. */
+  catchUpFirst(): void;
   /** The buffer, or what is in its way; undefined where it will come later. */
   add(entry: TableEntry): AttachedBuffer | Obstacle | undefined;
   /** Ends all access; false where that can't be done yet. */
@@ -105,7 +112,7 @@ export class OwnMappings implements AttachedMemory {
     const range: Range = { start: address, end: address + length };
     // The mark goes before the other threads' are looked at: see SeenMappings.
     members.setMark(own, slot, 0);
-    const view = this.#stuck.get(buffer) ?? buffer.retire();
+    const view = this.#stuck.get(buffer) ?? buffer.retire()[0];
     const held = this.#threads.holds(slot);
     const remains = this.#memory.retire(address, length, 0, view !== undefined || held);
     if (remains.shared) {
@@ -127,8 +134,16 @@ export class OwnMappings implements AttachedMemory {
     return true;
   }
 
+  mapsBy(catchUp: (() => void) | undefined): void {
+    const { address } = this.#own.control;
+    if (catchUp) mapping.set(address, catchUp);
+    else mapping.delete(address);
+  }
+
+  catchUpFirst(): void {}
+
   keep(buffer: AttachedBuffer): void {
-    this.#stuck.set(buffer, buffer.retire());
+    this.#stuck.set(buffer, buffer.retire()[0]);
   }
 
   #releaseSoon(): void {
@@ -181,6 +196,8 @@ export class SeenMappings implements AttachedMemory {
   readonly #own: Membership;
   readonly #leader: number;
   readonly #leaderName: number;
+  /** What maps belongs to this thread too. */
+  readonly #sameThread: boolean;
   /** ArrayBuffers that have been made and not collected. */
   #views = 0;
   /** Kept from the collector: nobody knows when the ArrayBuffers go that have taken their memory. */
@@ -193,6 +210,7 @@ export class SeenMappings implements AttachedMemory {
     this.#own = own;
     this.#leader = leader;
     this.#leaderName = own.members.name(leader);
+    this.#sameThread = own.members.get(leader, 'THREAD') === own.members.get(own.slot, 'THREAD');
     if (leader !== 0) this.#unwatch = watchLife(own.members, leader, () => this.#leaderEnded());
   }
 
@@ -215,8 +233,11 @@ export class SeenMappings implements AttachedMemory {
   before(buffer: AttachedBuffer): void {
     const { members, slot: own, control } = this.#own;
     members.setMark(own, buffer.slot, MARK.VIEWED);
-    if (this.#mapped(buffer.slot) && generationOf(control, buffer.slot) === buffer.generation) return;
+    const live = generationOf(control, buffer.slot) === buffer.generation;
+    if (live && this.#mapped(buffer.slot)) return;
     members.setMark(own, buffer.slot, 0);
+    // The thread that mapped has gone, and with it soon all of this.
+    if (live) throw this.#own.error('closed');
     buffer.retire();
     buffer.check();
   }
@@ -233,10 +254,16 @@ export class SeenMappings implements AttachedMemory {
   }
 
   remove(buffer: AttachedBuffer): boolean {
-    const view = buffer.retire();
+    const [view] = buffer.retire();
     // The mark stays, and with it the zero pages.
     if (view && wasTransferred(view)) this.#transferred.push(view);
     return true;
+  }
+
+  mapsBy(): void {}
+
+  catchUpFirst(): void {
+    if (this.#sameThread) mapping.get(this.#own.members.number(this.#leader, 'CONTROL'))?.();
   }
 
   keep(): void {}

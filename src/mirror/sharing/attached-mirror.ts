@@ -82,6 +82,7 @@ export class AttachedMirror {
       throw new AttachError('conflict', conflictMessage(this.name, process.pid, obstacles), obstacles);
     }
     this.#joined = true;
+    memory.mapsBy(() => this.#buffers.catchUp());
     own.members.set(own.slot, 'JOINED', JOINED.YES);
     own.onRing(() => this.#rung());
     own.refresh = () => this.#survey();
@@ -290,6 +291,7 @@ export class AttachedMirror {
     this.#serving = false;
     process.removeListener('exit', this.#exit);
     this.#unwatch();
+    this.#memory.mapsBy(undefined);
     // What the kernel has no room to take away stays mapped: it shows what is there for ever, and the owner waits.
     if (this.#buffers.giveUp()) this.#own.members.set(this.#own.slot, 'JOINED', JOINED.LEAVING);
   }

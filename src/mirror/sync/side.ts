@@ -52,11 +52,12 @@ export class MirrorSync {
   word(address: unknown, size = 4): Word {
     const buffer = this.buffer(address, size);
     let i32 = this.#words.get(buffer);
-    if (!i32) {
+    const index = ((address as Address) - buffer.address) / 4;
+    // It may have been made before the buffer grew.
+    if (!i32 || index >= i32.length) {
       i32 = buffer.view(Int32Array, 0, Math.floor(buffer.size / 4));
       this.#words.set(buffer, i32);
     }
-    const index = ((address as Address) - buffer.address) / 4;
     const { own } = this.waits;
     const check = (): void => {
       own.freshen();

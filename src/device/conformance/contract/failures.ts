@@ -26,6 +26,7 @@ async function assertWorks(side: DeviceSide, answer: { address: number; words: I
 
 export const failing: ContractCase = {
   name: 'rejects the launch of a kernel that fails, by name, and goes on with the next',
+  needs: 'isolation',
   async run(side, sides) {
     await sides.with([64], async (counter) => {
       for (let round = 0; round < 5; round++) {
@@ -46,6 +47,7 @@ export const failing: ContractCase = {
 
 export const silent: ContractCase = {
   name: 'rejects finish() with the first failure that nobody looked at, and not with one that somebody did',
+  needs: 'isolation',
   async run(side) {
     side.launch('fail', 1, []);
     side.launch('fail', 1, []);
@@ -58,6 +60,7 @@ export const silent: ContractCase = {
 
 export const wild: ContractCase = {
   name: 'rejects loads and stores outside of buffers, and leaves memory and host as they are',
+  needs: 'isolation',
   alone: true,
   async run(side, sides) {
     const { mirror } = sides;
@@ -84,6 +87,7 @@ export const wild: ContractCase = {
 
 export const readOnly: ContractCase = {
   name: 'loads from a buffer that it may read only, and does not store to it; has no access where it has none',
+  needs: 'isolation',
   alone: true,
   async run(side, sides) {
     const access = (what: 'read' | 'none') => ({ access: { [side.name]: what } });
@@ -119,6 +123,7 @@ export const readOnly: ContractCase = {
 
 export const stops: ContractCase = {
   name: 'stops a kernel that never ends, by timeout and by signal',
+  needs: 'isolation',
   alone: true,
   async run(side, sides) {
     await sides.with([64], async (flag) => {

@@ -10,6 +10,7 @@ import { alive, i32, u32, until } from '../sides.ts';
 
 export const loss: ContractCase = {
   name: 'rejects what is pending when it is lost, keeps memory, and comes back with its programs by reopen()',
+  needs: 'isolation',
   alone: true,
   async run(side, sides, target) {
     const { device } = side;
@@ -49,6 +50,7 @@ export const loss: ContractCase = {
 
 export const close: ContractCase = {
   name: 'closes twice, ends what is pending, refuses what comes later, and lets its mirror go on',
+  needs: 'isolation',
   alone: true,
   async run(side, sides) {
     const { device } = side;

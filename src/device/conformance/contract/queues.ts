@@ -5,6 +5,7 @@
  * @module
  */
 import assert from 'node:assert/strict';
+import type { Command } from '../../device.ts';
 import type { ContractCase } from '../case.ts';
 import { u32, until } from '../sides.ts';
 
@@ -98,6 +99,31 @@ export const several: ContractCase = {
           Array.from({ length: 200 }, (_, i) => i).filter((i) => i % 3 === q),
         );
       }
+    });
+  },
+};
+
+export const dependencies: ContractCase = {
+  name: 'runs a command after those that it names, and not where one of them failed',
+  async run(side, sides) {
+    const queue = side.device.createQueue({ order: 'out' });
+    await sides.with([64], async (log) => {
+      const append = side.kernel('append');
+      const put = (value: number, after: readonly Command[] = []): Command =>
+        queue.launch(append, { items: 1, args: [log, value] as never, after });
+      for (let round = 0; round < 20; round++) {
+        u32(log).fill(0);
+        const first = put(1);
+        const second = put(2, [first]);
+        await put(3, [second, first]).done;
+        assert.deepEqual([...u32(log).subarray(0, 4)], [3, 1, 2, 3]);
+      }
+      const failed = queue.launch(side.kernel('fail'), { items: 1, args: [] as never });
+      const dependent = put(4, [failed]);
+      await assert.rejects(failed.done, { code: 'ERR_MIRROR_DEVICE_FAULT' });
+      await assert.rejects(dependent.done, { code: 'ERR_MIRROR_DEPENDENCY' });
+      await queue.finish();
+      assert.equal(u32(log)[0], 3, 'it did not run');
     });
   },
 };

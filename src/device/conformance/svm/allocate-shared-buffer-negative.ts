@@ -24,6 +24,8 @@ export const allocateSharedBufferNegative: SvmCase = {
       assert.ok(buffer.bytes.every((byte) => byte === 0));
       assert.ok(larger.bytes.every((byte) => byte === 7));
       assert.throws(() => new Uint8Array(buffer.bytes.buffer, 0, 2 * size), RangeError);
+      assert.throws(() => buffer.sub(0, 2 * size), { code: 'ERR_OUT_OF_RANGE' });
+      assert.throws(() => buffer.sub(size / 2, size), { code: 'ERR_OUT_OF_RANGE' });
     });
   },
 };

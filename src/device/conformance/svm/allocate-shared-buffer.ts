@@ -19,21 +19,31 @@ export const allocateSharedBuffer: SvmCase = {
         for (const hugePages of flags)
           for (const guard of [0, 1])
             for (const align of [mirror.pageSize, 65536])
-              for (const access of ['read', 'write'] as const) {
+              for (const [type, access] of [
+                ['fine', 'read'],
+                ['fine', 'write'],
+                ['coarse', 'read'],
+                ['coarse', 'write'],
+              ] as const) {
                 const rights = Object.fromEntries(sides.devices.map(({ name }) => [name, access]));
-                const options = { commit, hugePages, guard, align, access: rights };
+                const options = { type, commit, hugePages, guard, align, access: rights };
                 await sides.with([[size, options]], async (buffer) => {
                   assert.equal(buffer.address % align, 0);
                   assert.equal(mirror.memoryAt(buffer.address), buffer);
                   assert.equal(mirror.memoryAt(buffer.address + size - 1), buffer);
-                  u32(buffer)[7] = buffer.address >>> 0;
-                  for (const side of sides.all) {
-                    // As a buffer, and as a number with an offset: both are the pointer.
-                    await side.run('storeArguments', 1, [out, buffer, 0, 0, 0n, 0n, 0, 0]);
-                    assert.equal(new BigUint64Array(out.bytes.buffer)[0], BigInt(buffer.address), side.name);
-                    await side.run('loadWord', 1, [buffer.address + 28, out]);
-                    assert.equal(u32(out)[0], buffer.address >>> 0, side.name);
-                  }
+                  const coarse = type === 'coarse' ? [buffer] : [];
+                  await sides.as(sides.host, coarse, async () => {
+                    u32(buffer)[7] = buffer.address >>> 0;
+                  });
+                  for (const side of sides.all)
+                    await sides.as(side, coarse, async () => {
+                      // As a buffer, and as a number with an offset: both are the pointer.
+                      await side.run('storeArguments', 1, [out, buffer, 0, 0, 0n, 0n, 0, 0]);
+                      const [pointer] = new BigUint64Array(out.bytes.buffer, 0, 1);
+                      assert.equal(pointer, BigInt(buffer.address), side.name);
+                      await side.run('loadWord', 1, [buffer.address + 28, out]);
+                      assert.equal(u32(out)[0], buffer.address >>> 0, side.name);
+                    });
                 });
               }
     });

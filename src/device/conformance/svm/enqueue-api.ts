@@ -60,9 +60,47 @@ export const enqueueCopy: SvmCase = {
           );
           assert.equal(wrong, -1, `${length} bytes from ${from} to ${to} on ${name}`);
         }
-        const types = [queue.barrier(), queue.marker()].map(({ type }) => type);
-        assert.deepEqual(types, ['barrier', 'marker']);
+        const commands = [queue.barrier(), queue.marker(), queue.map(source), queue.unmap(source)];
+        assert.deepEqual(
+          commands.map(({ type }) => type),
+          ['barrier', 'marker', 'map', 'unmap'],
+        );
         await queue.finish();
+      }
+    });
+  },
+};
+
+export const enqueueGated: SvmCase = {
+  name: 'svm_enqueue_api: commands wait for a user event and for commands of other queues and devices',
+  async run(sides) {
+    const size = 4096;
+    await sides.with([size, size, size], async (a, b, c) => {
+      for (const first of sides.devices) {
+        const one = first.device.createQueue({ order: 'out' });
+        const bystander = first.device.createQueue();
+        for (const second of sides.devices) {
+          const two = second.device.queue;
+          a.bytes.fill(1);
+          b.bytes.fill(2);
+          c.bytes.fill(3);
+          const gate = sides.mirror.createEvent();
+          const fill = one.fill(a, 9, { after: gate });
+          const copied = two.copy(b, a, { after: fill });
+          const back = one.copy(c, b, { after: [copied, fill] });
+          const stored = second.launch('storeWord', 1, [c, 77], { after: back });
+          // Something else gets through, and nothing of this has begun.
+          await bystander.marker().done;
+          assert.deepEqual([a.bytes[5], b.bytes[5], c.bytes[5]], [1, 2, 3]);
+          for (const command of [fill, copied, back, stored]) assert.notEqual(command.status, 'complete');
+          gate.complete();
+          await stored.done;
+          for (const buffer of [a, b]) assert.ok(buffer.bytes.every((byte) => byte === 9));
+          assert.deepEqual([...c.bytes.subarray(0, 5)], [77, 0, 0, 0, 9]);
+          for (const command of [fill, copied, back]) assert.equal(command.status, 'complete');
+          assert.ok(fill.times.finished! <= copied.times.started!);
+          assert.ok(copied.times.finished! <= back.times.started!);
+        }
       }
     });
   },

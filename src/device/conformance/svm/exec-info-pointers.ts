@@ -20,15 +20,44 @@ export const execInfoPointers: SvmCase = {
         i32(array).fill(100 * (i + 1));
       }
       let rounds = 0;
-      for (const side of sides.all) {
-        await side.run('incrementThree', COUNT, [struct]);
+      const check = (name: string): void => {
         rounds++;
         for (const [i, array] of arrays.entries())
           assert.ok(
             i32(array).every((word) => word === 100 * (i + 1) + rounds),
-            side.name,
+            name,
           );
+      };
+      for (const side of sides.all) {
+        await side.run('incrementThree', COUNT, [struct]);
+        check(side.name);
       }
+      // The list of what is reached through others, declared and cleared.
+      for (const side of sides.devices) {
+        await side.launch('incrementThree', COUNT, [struct], { uses: arrays }).done;
+        check(`${side.name}, which was told`);
+        await side.launch('incrementThree', COUNT, [struct], { uses: arrays.map(({ address }) => address) })
+          .done;
+        check(`${side.name}, which was told addresses`);
+        await side.launch('incrementThree', COUNT, [struct], { uses: [] }).done;
+        check(`${side.name}, with an empty list`);
+        const gone = sides.mirror.alloc(size);
+        gone.free();
+        const launch = (uses: unknown) => () => side.launch('incrementThree', COUNT, [struct], { uses });
+        assert.throws(launch([...arrays, gone]), { code: 'ERR_MIRROR_STATE' });
+        assert.throws(launch('all'), { code: 'ERR_INVALID_ARG_TYPE' });
+      }
+      const coarse = sides.mirror.alloc(size, { type: 'coarse' });
+      for (const side of sides.devices) {
+        await side.device.queue.map(coarse).done;
+        assert.throws(() => side.launch('incrementThree', COUNT, [struct], { uses: [coarse] }), {
+          code: 'ERR_MIRROR_STATE',
+        });
+        await side.device.queue.unmap(coarse).done;
+        await side.launch('incrementThree', COUNT, [struct], { uses: [coarse] }).done;
+        check(`${side.name}, with the coarse buffer unmapped`);
+      }
+      coarse.free();
     });
   },
 };

@@ -8,31 +8,49 @@ import assert from 'node:assert/strict';
 import type { KernelArgument } from '../../device.ts';
 import type { SvmCase } from '../case.ts';
 import { i32, type Side, type Sides } from '../sides.ts';
-import type { ConformanceBuffer } from '../target.ts';
+import type { ConformanceBuffer as Buffer } from '../target.ts';
 
 interface Lists {
   readonly count: number;
   readonly length: number;
   /** Nodes at odd positions lie in a second buffer. */
   readonly crossing: boolean;
+  readonly type: 'fine' | 'coarse';
   /** What is passed for a buffer: itself, or its address. */
-  as(buffer: ConformanceBuffer): KernelArgument;
+  as(buffer: Buffer): KernelArgument;
 }
 
 async function check(sides: Sides, lists: Lists, producer: Side, consumer: Side): Promise<void> {
-  const { count, length, crossing, as } = lists;
+  const { count, length, crossing, type, as } = lists;
   const bytes = 16 * count * length;
-  await sides.with([8 * count, bytes, bytes, 64, 64], async (heads, even, odd, allocated, errors) => {
+  const nodes = [[bytes, { type }] as const, [bytes, { type }] as const];
+  await sides.with([[8 * count, { type }], ...nodes, 64, 64], async (...buffers) => {
+    const [heads, even, odd, allocated, errors] = buffers as [Buffer, Buffer, Buffer, Buffer, Buffer];
     const [one, two] = [as(even), as(crossing ? odd : even)];
-    await producer.run('createLinkedLists', count, [as(heads), one, two, as(allocated), length]);
+    const shared = type === 'coarse' ? [heads, even, odd] : [];
+    const verify = (): Promise<void> =>
+      sides.as(consumer, shared, () =>
+        consumer.run('verifyLinkedLists', count, [as(heads), length, as(errors)]),
+      );
+    await sides.as(producer, shared, () =>
+      producer.run('createLinkedLists', count, [as(heads), one, two, as(allocated), length]),
+    );
     assert.equal(i32(allocated)[0], count * length, `nodes that ${producer.name} took`);
-    await consumer.run('verifyLinkedLists', count, [as(heads), length, as(errors)]);
+    await verify();
     assert.equal(i32(errors)[0], 0, `built by ${producer.name}, followed by ${consumer.name}`);
     // One node that is not as it should be is noticed, so the answer above was no accident.
-    const [first] = new BigUint64Array(heads.bytes.buffer, 0, 1);
-    i32(even)[(Number(first) - even.address) / 4 + 3]! += 1;
-    await consumer.run('verifyLinkedLists', count, [as(heads), length, as(errors)]);
+    await sides.as(sides.host, shared, async () => {
+      const [first] = new BigUint64Array(heads.bytes.buffer, 0, 1);
+      i32(even)[(Number(first) - even.address) / 4 + 3]! += 1;
+    });
+    await verify();
     assert.equal(i32(errors)[0], 1, `${consumer.name} really looks`);
+    for (const buffer of shared)
+      assert.throws(
+        () => buffer.bytes,
+        { code: 'ERR_MIRROR_STATE' },
+        'the host has it only while it is mapped',
+      );
   });
 }
 
@@ -45,15 +63,30 @@ function listsCase(name: string, lists: Lists): SvmCase {
   };
 }
 
-const buffers = (buffer: ConformanceBuffer): KernelArgument => buffer;
-const pointers = (buffer: ConformanceBuffer): KernelArgument => buffer.address;
+const buffers = (buffer: Buffer): KernelArgument => buffer;
+const pointers = (buffer: Buffer): KernelArgument => buffer.address;
 
 export const fineGrainBuffers: SvmCase = listsCase(
   'svm_shared_address_space_fine_grain_buffers: lists built by one side are followed by each other, with nothing mapped',
-  { count: 8, length: 257, crossing: false, as: pointers },
+  { count: 8, length: 257, crossing: false, type: 'fine', as: pointers },
 );
 
 export const crossBufferPointers: SvmCase = listsCase(
   'svm_cross_buffer_pointers, fine-grained: a list of 32 nodes that spans two buffers',
-  { count: 1, length: 32, crossing: true, as: buffers },
+  { count: 1, length: 32, crossing: true, type: 'fine', as: buffers },
+);
+
+export const crossBufferPointersCoarse: SvmCase = listsCase(
+  'svm_cross_buffer_pointers_coarse_grain: a list of 32 nodes that spans two buffers, built on one side, verified on another',
+  { count: 1, length: 32, crossing: true, type: 'coarse', as: pointers },
+);
+
+export const coarseGrainOldApi: SvmCase = listsCase(
+  'svm_shared_address_space_coarse_grain_old_api: lists by way of buffers as arguments, mapped for the host',
+  { count: 8, length: 65, crossing: false, type: 'coarse', as: buffers },
+);
+
+export const coarseGrainNewApi: SvmCase = listsCase(
+  'svm_shared_address_space_coarse_grain_new_api: lists by way of raw pointers as arguments, mapped for the host',
+  { count: 8, length: 65, crossing: false, type: 'coarse', as: pointers },
 );

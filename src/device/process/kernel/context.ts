@@ -15,6 +15,8 @@ export interface CoreContext {
   readonly core: number;
   readonly cores: number;
   readonly memory: MirroredMemory;
+  /** The core's own bytes. */
+  scratch(): Uint8Array;
   /** The items of the launch that this core runs a part of; undefined where it runs none. */
   items(): number | undefined;
 }

@@ -29,6 +29,15 @@ export function cores(): number {
   return context().cores;
 }
 
+/**
+ * Bytes that this core has for itself, the same ones at each call: room for what a kernel works out on its way, with
+ * nothing allocated per call. As many as the device's option `scratch` says. They keep what is in them from one kernel to
+ * the next, until the core is started anew; they are no mirrored memory and have no address.
+ */
+export function scratch(): Uint8Array {
+  return context().scratch();
+}
+
 /** The items of the whole launch that this core runs a part of. Throws UnsupportedError outside of a kernel. */
 export function items(): number {
   const all = context().items();

@@ -28,11 +28,18 @@ export const AREA = {
   /** Ranges in the list, and whether there are more to ask for. */
   DROPS: 17,
   MORE: 18,
+  /** Pages that kernels may have stored to and that were not written back; the host's. */
+  DIRTY: 19,
+  /** The last request whose ranges have been dropped; the device's. */
+  DROPPED: 20,
+  /** 1 where a store waits for that; the host's. */
+  STORE_WAITS: 21,
   /** The packet for which each queue has acquired, see {@link hazard}. */
   ACQUIRED: 32,
 } as const;
 
-export const REQUEST = { ACQUIRE: 1 } as const;
+/** `RELEASE`: a packet has ended; its list is of what could not be written back. */
+export const REQUEST = { ACQUIRE: 1, RELEASE: 2 } as const;
 
 /** Words of a fault's slot. */
 export const WILD = { FULL: 0, THREAD: 1, ACCESS: 2, REASON: 3, CALL: 4 } as const;
@@ -57,6 +64,12 @@ export const COUNTERS = [
   'writtenBytes',
   'remappedBytes',
   'untrackedBytes',
+  'advisedBytes',
+  'prefetchedBytes',
+  'writableFaults',
+  'writeBacks',
+  'writtenBackBytes',
+  'unwrittenBytes',
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 const COUNTERS_F64 = 256;

@@ -9,7 +9,7 @@ import type { SharedMemory } from '../../../engine/shared-memory.ts';
 import { futexWake } from '../../../linux/futex.ts';
 import type { MappedArea } from '../../../linux/page-map.ts';
 import { signalEventfd } from '../../../linux/process.ts';
-import { copyRange, FaultReader, type PageFault, wakeRange } from '../../../linux/userfaultfd.ts';
+import { FaultReader, type PageFault, wakeRange } from '../../../linux/userfaultfd.ts';
 import { alignDown, type Range } from '../../../mm/address.ts';
 import {
   AREA,
@@ -18,13 +18,16 @@ import {
   DROP_LIST,
   MOST_DROPS,
   MOST_WILD,
+  REQUEST,
   WILD,
   wildAddress,
   wildWord,
 } from './area.ts';
-import { chooseChunk, NO_SEQUENCE, type Sequence } from './chunks.ts';
-import { Residency } from './residency.ts';
-import type { Cache, HostTracker } from './tracker.ts';
+import { NO_SEQUENCE, type Sequence } from './chunks.ts';
+import { Copies } from './copies.ts';
+import { Pins } from './pins.ts';
+import type { HostTracker } from './tracker.ts';
+import { Twins } from './twins.ts';
 
 export interface DevicePagesOptions {
   readonly tracker: HostTracker;
@@ -35,6 +38,9 @@ export interface DevicePagesOptions {
   /** The eventfd that the device's own pager polls. */
   readonly kick: number;
   readonly cores: number;
+  readonly pid: number;
+  /** Whether kernels may store to whatever the host can store to, or only to what is pinned. */
+  readonly mode: 'read' | 'all';
   /** Where the device has room for copies; by start. */
   readonly claims: readonly Range[];
   readonly pageSize: number;
@@ -42,42 +48,61 @@ export interface DevicePagesOptions {
   readonly arenaInode: number;
 }
 
-/** `gone`: the device's process has ended. `wild`: there is nothing to copy. */
-type Outcome = 'done' | 'wild' | 'gone';
+/** Pages of which twins are kept; beyond that what was stored so far is written back while the kernel runs. */
+const MOST_TWINS = 65536;
+/** Pages that one store opens at most. */
+const MOST_OPENED = 64;
 
-export class DevicePages implements Cache {
-  readonly tracked: Residency;
-  readonly stale: Residency;
-  /** Copies of what can't be tracked: good for one launch. */
-  readonly #untracked: Residency;
+export class DevicePages {
+  readonly pins = new Pins();
+  readonly copies: Copies;
   readonly #o: DevicePagesOptions;
   readonly #faults: FaultReader;
-  #sequence: Sequence = NO_SEQUENCE;
+  readonly #twins: Twins;
+  #opened: Sequence = NO_SEQUENCE;
+  /** What could not be written back, for the packet that ends next. */
+  #unwritten: Range[] = [];
+  /** What a core is dropping for a request; stores there wait until it has. */
+  #dropping: { readonly request: number; readonly ranges: readonly Range[] } | undefined;
+  #waiting: PageFault[] = [];
   /** What the device is still to be told to drop. */
   #drops: Range[] = [];
 
   constructor(options: DevicePagesOptions) {
     this.#o = options;
-    this.tracked = new Residency(options.pageSize);
-    this.stale = new Residency(options.pageSize);
-    this.#untracked = new Residency(options.pageSize);
+    const count = (counter: Counter, by: number): void => this.#count(counter, by);
+    this.copies = new Copies({ ...options, count });
+    this.#twins = new Twins({
+      pid: options.pid,
+      userfaultfd: options.userfaultfd,
+      pageSize: options.pageSize,
+      writable: (page) => (options.mode === 'all' ? [page] : this.pins.within(page)),
+      isSame: (page) => this.copies.isSame(page),
+      wrote: (bytes) => this.#count('writtenBackBytes', bytes),
+    });
     this.#faults = new FaultReader(options.userfaultfd);
-    options.tracker.add(this);
   }
 
   /** Answers what the device has asked for. */
   serve(): void {
     const { area, control, cores } = this.#o;
-    if (Atomics.load(area.i32, AREA.REQUEST) !== Atomics.load(area.i32, AREA.ANSWER)) this.#acquire();
+    const request = Atomics.load(area.i32, AREA.REQUEST);
+    if (request !== Atomics.load(area.i32, AREA.ANSWER)) {
+      // One asks at a time, and drops before another does.
+      this.#dropping = undefined;
+      if (area.i32[AREA.KIND] === REQUEST.RELEASE) this.#release();
+      else this.#acquire(request);
+    }
     // Before the faults are read: should a core have gone on since, its fault is an old one.
     const calls = Array.from({ length: cores }, (_, core) =>
       Atomics.load(control.i32, coreWord(core) + CORE.CALLS),
     );
+    this.#letStoresTry();
     for (const fault of this.#faults.read()) this.#answer(fault, calls);
   }
 
   close(): void {
-    this.#o.tracker.remove(this);
+    this.copies.close();
   }
 
   #answer(fault: PageFault, calls: readonly number[]): void {
@@ -86,72 +111,85 @@ export class DevicePages implements Cache {
     this.#count('faults', 1);
     tracker.refresh();
     const area = tracker.areaAt(page);
-    const claim = this.#o.claims.find(({ start, end }) => start <= page && page < end);
-    const readable = area?.readable && area.inode !== arenaInode && claim;
-    if (readable && fault.kind !== 'protected' && fault.access === 'read') {
-      if (this.#fetch(page, area, claim) !== 'wild') return;
+    if (
+      !area?.readable ||
+      area.inode === arenaInode ||
+      (fault.access === 'write' && !this.#mayStore(fault.address, area))
+    ) {
+      this.#refuse(fault, calls);
+    } else if (fault.kind === 'protected') {
+      this.#open(fault, page, area);
+    } else if (this.copies.fetch(page, area) === 'wild') {
+      this.#refuse(fault, calls);
     }
-    this.#refuse(fault, calls);
   }
 
-  /** Copies the page and what of its surroundings is worth it. */
-  #fetch(page: number, area: MappedArea, claim: Range): Outcome {
+  /** Stores that waited for a core to drop their page fault again once it has. */
+  #letStoresTry(): void {
+    const { i32 } = this.#o.area;
+    if (this.#dropping && Atomics.load(i32, AREA.DROPPED) === this.#dropping.request)
+      this.#dropping = undefined;
+    if (this.#dropping || this.#waiting.length === 0) return;
+    Atomics.store(i32, AREA.STORE_WAITS, 0);
+    for (const { address } of this.#waiting.splice(0)) this.#wake(address);
+  }
+
+  #mayStore(address: number, { writable }: MappedArea): boolean {
+    if (!writable) return false;
+    return this.#o.mode === 'all' || this.pins.within({ start: address, end: address + 1 }).length > 0;
+  }
+
+  /** Lets stores happen to a page, and, while they come in sequence, to as many behind it as were opened last, twice. */
+  #open(fault: PageFault, page: number, area: MappedArea): void {
     const { pageSize } = this.#o;
-    const bounds = { start: Math.max(area.start, claim.start), end: Math.min(area.end, claim.end) };
-    // It is not there, whatever was known.
-    const only = { start: page, end: page + pageSize };
-    this.tracked.remove(only);
-    this.#untracked.remove(only);
-    const chunk = chooseChunk(page, bounds, this.#resident(area), this.#sequence);
-    this.#sequence = chunk.sequence;
-    let outcome: Outcome = 'done';
-    let bytes = 0;
-    for (const gap of this.#resident(area).gaps(chunk)) {
-      const copied = this.#copy(gap, page, area);
-      bytes += copied.bytes;
-      if (copied.outcome !== 'done') outcome = copied.outcome;
+    if (this.#dropping?.ranges.some(({ start, end }) => start <= page && page < end)) {
+      this.#waiting.push(fault);
+      Atomics.store(this.#o.area.i32, AREA.STORE_WAITS, 1);
+      this.#letStoresTry();
+      return;
     }
-    if (outcome !== 'done') return outcome;
-    // Before the threads are woken: whoever sees what they do next also sees the counters.
-    this.#count('fetches', 1);
-    this.#count('fetchedBytes', bytes);
-    wakeRange(this.#o.userfaultfd, chunk.start, chunk.end - chunk.start);
-    return outcome;
+    if (this.#twins.dirty.has(page)) {
+      this.#wake(page);
+      return;
+    }
+    if (this.#twins.pages >= MOST_TWINS) this.#unwritten.push(...this.#twins.flushAll());
+    const { next, size } = this.#opened;
+    const wanted = page === next ? Math.min(2 * size, MOST_OPENED * pageSize) : pageSize;
+    let end = page + pageSize;
+    while (end < page + wanted && end < area.end && this.#canOpen(end)) end += pageSize;
+    this.#opened = { next: end, size: wanted };
+    this.#count('writableFaults', 1);
+    // Before the first store: a core that ends its packet after it must find that there is something to write back.
+    Atomics.store(this.#o.area.i32, AREA.DIRTY, this.#twins.pages + 1);
+    if (!this.#twins.open({ start: page, end })) this.#wake(page);
+    Atomics.store(this.#o.area.i32, AREA.DIRTY, this.#twins.pages);
   }
 
-  #resident(area: MappedArea): Residency {
-    return area.anonymous ? this.tracked : this.#untracked;
+  #canOpen(page: number): boolean {
+    if (this.#twins.dirty.has(page) || !this.copies.has(page)) return false;
+    return (
+      this.#o.mode === 'all' || this.pins.within({ start: page, end: page + this.#o.pageSize }).length > 0
+    );
   }
 
-  #copy(range: Range, page: number, area: MappedArea): { bytes: number; outcome: Outcome } {
-    const { pageSize, tracker, userfaultfd, kick } = this.#o;
-    const into = tracker.arm(area, range, this) ? this.tracked : this.#untracked;
-    let bytes = 0;
-    let outcome: Outcome = 'done';
-    for (let at = range.start; at < range.end; ) {
-      const done = copyRange(userfaultfd, at, at, range.end - at);
-      if (done.bytes > 0) into.add({ start: at, end: at + done.bytes });
-      bytes += done.bytes;
-      at += done.bytes;
-      if (done.errno === '' || done.errno === 'EAGAIN') continue;
-      if (done.errno === 'EEXIST') {
-        // A page of the device's that is not known here: good for this launch, as it is now.
-        this.#untracked.add({ start: at, end: at + pageSize });
-        at += pageSize;
-        continue;
-      }
-      if (done.errno === 'ESRCH') return { bytes, outcome: 'gone' };
-      if (at === page && done.errno === 'EFAULT') outcome = 'wild';
-      // A buffer was there: its pager has yet to learn that it has gone.
-      if (done.errno !== 'EFAULT') signalEventfd(kick);
-      break;
-    }
-    return { bytes, outcome };
+  #wake(address: number): void {
+    const { pageSize, userfaultfd } = this.#o;
+    wakeRange(userfaultfd, alignDown(address, pageSize), pageSize);
+  }
+
+  /** Writes back what kernels have stored, and says what could not be. */
+  #release(): void {
+    const { area } = this.#o;
+    this.#count('writeBacks', 1);
+    const failed = [...this.#unwritten.splice(0), ...this.#twins.flushAll()];
+    for (const { start, end } of failed) this.#count('unwrittenBytes', end - start);
+    area.i32[AREA.MORE] = 0;
+    this.#reply(failed.slice(0, MOST_DROPS));
   }
 
   /** Hands a fault to the device's own pager, which knows the buffers, and ends the core where it is none of theirs. */
   #refuse({ thread, address, access }: PageFault, calls: readonly number[]): void {
-    const { area, control, cores, kick, userfaultfd, pageSize } = this.#o;
+    const { area, control, cores, kick } = this.#o;
     let core = 0;
     while (core < cores && control.i32[coreWord(core) + CORE.THREAD] !== thread) core++;
     const slot = core < cores ? core : MOST_WILD - 1;
@@ -159,7 +197,7 @@ export class DevicePages implements Cache {
     this.#count('refused', 1);
     if (Atomics.load(area.i32, word + WILD.FULL) !== 0) {
       // The one before has not been taken: the thread faults again.
-      wakeRange(userfaultfd, alignDown(address, pageSize), pageSize);
+      this.#wake(address);
       return;
     }
     area.i32[word + WILD.THREAD] = thread;
@@ -177,39 +215,33 @@ export class DevicePages implements Cache {
   }
 
   /** Says what the device is to drop before its next packet. */
-  #acquire(): void {
-    const { area, tracker } = this.#o;
-    const { i32, f64, address } = area;
+  #acquire(request: number): void {
+    const { area } = this.#o;
     if (this.#drops.length === 0) {
       this.#count('acquires', 1);
-      const { written, remapped } = tracker.changes(this);
-      const untracked = this.#untracked.ranges();
-      this.#forget('writtenBytes', written);
-      this.#forget('remappedBytes', remapped);
-      this.#forget('untrackedBytes', untracked);
-      this.#drops = [...written, ...remapped, ...untracked];
+      const outdated = this.copies.outdated();
+      this.#drops = outdated.flatMap(({ ranges }) => ranges);
+      // Of another packet that still runs: dropped as they are, its stores would be lost.
+      if (this.#twins.pages > 0)
+        for (const range of this.#drops) this.#unwritten.push(...this.#twins.flush(range));
+      this.copies.forget(outdated);
     }
     const now = this.#drops.splice(0, MOST_DROPS);
-    for (const [i, { start, end }] of now.entries()) {
+    area.i32[AREA.MORE] = this.#drops.length > 0 ? 1 : 0;
+    if (now.length > 0) this.#dropping = { request, ranges: [...now, ...this.#drops] };
+    this.#reply(now);
+  }
+
+  #reply(ranges: readonly Range[]): void {
+    const { i32, f64, address } = this.#o.area;
+    for (const [i, { start, end }] of ranges.entries()) {
       f64[DROP_LIST + 2 * i] = start;
       f64[DROP_LIST + 2 * i + 1] = end;
     }
-    i32[AREA.DROPS] = now.length;
-    i32[AREA.MORE] = this.#drops.length > 0 ? 1 : 0;
+    i32[AREA.DROPS] = ranges.length;
+    Atomics.store(i32, AREA.DIRTY, this.#twins.pages + this.#unwritten.length);
     Atomics.store(i32, AREA.ANSWER, i32[AREA.REQUEST]!);
     futexWake(address + AREA.ANSWER * 4, 1);
-  }
-
-  #forget(cause: Counter, ranges: readonly Range[]): void {
-    for (const range of ranges) {
-      const before = this.tracked.pages + this.#untracked.pages;
-      this.tracked.remove(range);
-      this.#untracked.remove(range);
-      this.stale.remove(range);
-      const pages = before - this.tracked.pages - this.#untracked.pages;
-      this.#count('invalidations', 1);
-      this.#count(cause, pages * this.#o.pageSize);
-    }
   }
 
   /** One thread counts; whoever reads sees a count of before or after. */

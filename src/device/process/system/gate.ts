@@ -5,37 +5,38 @@
  *
  * @module
  */
+import type { PacketFailure } from '../../../engine/completion.ts';
 import { CORE, coreWord, MAX_QUEUES } from '../../../engine/control-layout.ts';
 import type { MapLogReader } from '../../../engine/map-log.ts';
 import type { SharedMemory } from '../../../engine/shared-memory.ts';
-import { futexWait, futexWake } from '../../../linux/futex.ts';
 import { MADV_DONTNEED, madvise } from '../../../linux/mmap.ts';
 import { signalEventfd } from '../../../linux/process.ts';
 import { AREA, DROP_LIST, REQUEST } from './area.ts';
+import { type AskOptions, Requests } from './requests.ts';
 
-/** Looks at an answer before a core sleeps. */
-const LOOKS = 2000;
 /** Milliseconds that a core looks for the pager to be done before it sleeps in between. */
 const SPIN_FOR = 0.2;
-/** Milliseconds after which a sleeper looks by itself. */
-const LOOK_AGAIN = 50;
 
-export interface GateOptions {
-  readonly area: SharedMemory;
+export interface GateOptions extends AskOptions {
   readonly control: SharedMemory;
   readonly core: number;
   readonly log: MapLogReader;
-  /** An eventfd that the host's pager polls. */
-  readonly bell: number;
   /** An eventfd that the device's pager polls. */
   readonly kick: number;
 }
 
 export class SystemGate {
   readonly #o: GateOptions;
+  readonly #requests: Requests;
 
   constructor(options: GateOptions) {
     this.#o = options;
+    this.#requests = new Requests(options);
+  }
+
+  /** To be called before a packet is complete: see {@link Requests.release}. */
+  leave(): PacketFailure | undefined {
+    return this.#requests.release(this.#o.core);
   }
 
   /** Returns once whatever the device has of system memory is what the host had at this moment or later. */
@@ -45,16 +46,16 @@ export class SystemGate {
     const acquired = AREA.ACQUIRED + (packet >>> 27);
     this.#awaitMaps();
     if (Atomics.load(area.i32, acquired) === packet) return;
-    this.#lock();
+    this.#requests.lock();
     try {
       if (Atomics.load(area.i32, acquired) === packet) return;
       do {
-        this.#ask(REQUEST.ACQUIRE);
+        this.#requests.ask(REQUEST.ACQUIRE);
         this.#drop();
       } while (area.i32[AREA.MORE] === 1);
       Atomics.store(area.i32, acquired, packet);
     } finally {
-      this.#unlock();
+      this.#requests.unlock();
     }
   }
 
@@ -67,20 +68,6 @@ export class SystemGate {
     while (log.behind) if (performance.now() > until) sleep(1);
   }
 
-  #ask(kind: number): void {
-    const { i32, address } = this.#o.area;
-    const request = (i32[AREA.REQUEST]! + 1) | 0;
-    i32[AREA.KIND] = kind;
-    Atomics.store(i32, AREA.REQUEST, request);
-    signalEventfd(this.#o.bell);
-    for (let looks = LOOKS; looks > 0; looks--) if (Atomics.load(i32, AREA.ANSWER) === request) return;
-    for (;;) {
-      const seen = Atomics.load(i32, AREA.ANSWER);
-      if (seen === request) return;
-      futexWait(address + AREA.ANSWER * 4, seen, LOOK_AGAIN);
-    }
-  }
-
   /** The ranges are the device's own mappings, and what is in there can be had again. */
   #drop(): void {
     const { i32, f64 } = this.#o.area;
@@ -89,18 +76,8 @@ export class SystemGate {
       const start = f64[DROP_LIST + 2 * i]!;
       madvise(start, f64[DROP_LIST + 2 * i + 1]! - start, MADV_DONTNEED);
     }
-  }
-
-  #lock(): void {
-    const { i32, address } = this.#o.area;
-    while (Atomics.compareExchange(i32, AREA.LOCK, 0, 1) !== 0)
-      futexWait(address + AREA.LOCK * 4, 1, LOOK_AGAIN);
-  }
-
-  #unlock(): void {
-    const { i32, address } = this.#o.area;
-    Atomics.store(i32, AREA.LOCK, 0);
-    futexWake(address + AREA.LOCK * 4, 1);
+    Atomics.store(i32, AREA.DROPPED, i32[AREA.REQUEST]!);
+    if (Atomics.load(i32, AREA.STORE_WAITS) === 1) signalEventfd(this.#o.bell);
   }
 }
 

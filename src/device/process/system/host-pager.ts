@@ -12,9 +12,10 @@ import { close } from '../../../linux/memfd.ts';
 import { pageSize } from '../../../linux/mmap.ts';
 import { takeDescriptor } from '../../../linux/other-process.ts';
 import { Poller, pidfdOpen, readFrom } from '../../../linux/process.ts';
+import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES } from './area.ts';
 import { DevicePages } from './device-pages.ts';
-import type { AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
 import { HostTracker } from './tracker.ts';
 
 /** Where nobody can ring any more (the thread of the mirror was terminated), this thread ends within so many milliseconds. */
@@ -65,6 +66,9 @@ export class HostPager {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
       const request = next.message as HostPagerRequest;
       if (request.type === 'attach') this.#attach(request);
+      else if (request.type === 'pin') this.#devices.get(request.id)?.pages.pins.add(request.range);
+      else if (request.type === 'unpin') this.#devices.get(request.id)?.pages.pins.remove(request.range);
+      else if (request.type === 'advise') this.#advise(request.id, request.range, request.advice);
       else if (request.type === 'detach') this.#detach(request.id);
       else {
         for (const id of [...this.#devices.keys()]) this.#detach(id);
@@ -72,6 +76,17 @@ export class HostPager {
       }
     }
     return false;
+  }
+
+  #advise(id: number, range: Range, advice: Advice): void {
+    const copies = this.#devices.get(id)?.pages.copies;
+    try {
+      if (advice === 'prefetch') copies?.prefetch(range);
+      else if (advice === 'drop') copies?.drop(range);
+      else copies?.preferSize(range, advice.fetchSize);
+    } catch (error) {
+      this.#fail(id, error);
+    }
   }
 
   #attach(request: AttachRequest): void {
@@ -115,7 +130,7 @@ export class HostPager {
 
 /** Takes what the device has made over into this process. Leaves nothing open where it throws. */
 function serve(request: AttachRequest, tracker: HostTracker): Served {
-  const { pid, descriptors, cores, claims, arenaInode } = request;
+  const { pid, descriptors, cores, claims, arenaInode, mode } = request;
   const taken: number[] = [];
   const mapped: SharedMemory[] = [];
   const pidfd = pidfdOpen(pid);
@@ -141,6 +156,8 @@ function serve(request: AttachRequest, tracker: HostTracker): Served {
       control,
       userfaultfd,
       kick,
+      pid,
+      mode,
       cores,
       claims,
       pageSize: pageSize(),

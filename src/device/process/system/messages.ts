@@ -29,11 +29,20 @@ export interface AttachRequest {
   readonly cores: number;
   readonly claims: readonly Range[];
   readonly arenaInode: number;
+  readonly mode: 'read' | 'all';
 }
 
-/** `detach`: the device's process is ending or has ended. `stop`: the thread is to end. */
+/**
+ * `prefetch`: copy what is there now. `drop`: forget the copies before the next packet. A size: what a fault there is to
+ * fetch, in bytes; 0 as it would otherwise.
+ */
+export type Advice = 'prefetch' | 'drop' | { readonly fetchSize: number };
+
+/** `pin`: kernels may store there; `unpin` takes one `pin` back. `detach`: the device's process is ending or has ended. `stop`: the thread is to end. */
 export type HostPagerRequest =
   | AttachRequest
+  | { readonly type: 'pin' | 'unpin'; readonly id: number; readonly range: Range }
+  | { readonly type: 'advise'; readonly id: number; readonly range: Range; readonly advice: Advice }
   | { readonly type: 'detach'; readonly id: number }
   | { readonly type: 'stop' };
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { PacketFailure } from '../../../engine/completion.ts';
 import { SharedMemory } from '../../../engine/shared-memory.ts';
 import { eventfd } from '../../../linux/process.ts';
 import {
@@ -16,6 +17,7 @@ import type { CoreData, PagerData } from '../child-messages.ts';
 import { AREA_BYTES, AREA_NAME } from './area.ts';
 import { initializeArea } from './gate.ts';
 import type { SystemDescriptors } from './messages.ts';
+import { Requests } from './requests.ts';
 
 export class SystemSetup {
   readonly room: Range;
@@ -30,6 +32,11 @@ export class SystemSetup {
 
   get descriptors(): SystemDescriptors {
     return { userfaultfd: this.userfaultfd, area: this.#area.fd, bell: this.#bell };
+  }
+
+  /** For the main thread, which ends packets of cores that are no more. */
+  release(): PacketFailure | undefined {
+    return new Requests({ area: this.#area, bell: this.#bell }).release(0);
   }
 
   forCores(logSegments: number): Pick<CoreData, 'system'> {

@@ -10,7 +10,8 @@ import { distFolder } from '../../../engine/device-process.ts';
 import { SystemError, UnsupportedError } from '../../../errors.ts';
 import { close } from '../../../linux/memfd.ts';
 import { eventfd, signalEventfd } from '../../../linux/process.ts';
-import type { AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+import type { Range } from '../../../mm/address.ts';
+import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
 
 const ENTRY = 'device/process/system/entry-host.cjs';
 
@@ -25,6 +26,10 @@ interface Client {
 export interface Attachment {
   /** The device's process has ended, or will be ended at once. */
   detach(): void;
+  /** Kernels may store there, or no longer. From the next packet on at the latest. */
+  pin(range: Range, on: boolean): void;
+  /** Has happened before the next packet begins. */
+  advise(range: Range, advice: Advice): void;
 }
 
 let running: SystemPager | undefined;
@@ -100,6 +105,8 @@ class SystemPager {
         this.#tell({ type: 'detach', id });
         this.#leave(id);
       },
+      advise: (range, advice) => this.#tell({ type: 'advise', id, range, advice }),
+      pin: (range, on) => this.#tell({ type: on ? 'pin' : 'unpin', id, range }),
     };
   }
 

@@ -7,8 +7,9 @@ import { SharedMemory } from '../../../engine/shared-memory.ts';
 import { close } from '../../../linux/memfd.ts';
 import { takeDescriptor } from '../../../linux/other-process.ts';
 import { pidfdOpen } from '../../../linux/process.ts';
+import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES, COUNTERS, counterIndex } from './area.ts';
-import type { AttachRequest } from './messages.ts';
+import type { Advice, AttachRequest } from './messages.ts';
 import { type Attachment, attachDevice, refusal } from './system-pager.ts';
 
 /** Counters of system SVM on one device since it was opened. */
@@ -29,6 +30,15 @@ export interface SystemCounters {
   readonly remappedBytes: number;
   /** or changes can't be seen, as with files and shared memory. */
   readonly untrackedBytes: number;
+  /** or it was advised. */
+  readonly advisedBytes: number;
+  readonly prefetchedBytes: number;
+  /** Stores that opened pages for writing. */
+  readonly writableFaults: number;
+  /** Packets after which there was something to compare; bytes that had changed and went to the host; pages that could not. */
+  readonly writeBacks: number;
+  readonly writtenBackBytes: number;
+  readonly unwrittenBytes: number;
 }
 
 export const NO_SYSTEM_COUNTERS: SystemCounters = {
@@ -41,6 +51,12 @@ export const NO_SYSTEM_COUNTERS: SystemCounters = {
   writtenBytes: 0,
   remappedBytes: 0,
   untrackedBytes: 0,
+  advisedBytes: 0,
+  prefetchedBytes: 0,
+  writableFaults: 0,
+  writeBacks: 0,
+  writtenBackBytes: 0,
+  unwrittenBytes: 0,
 };
 
 export class SystemSession {
@@ -71,6 +87,15 @@ export class SystemSession {
       session.close();
       throw error;
     }
+  }
+
+  /** Kernels may store to a range, or no longer. */
+  pin(range: Range, on: boolean): void {
+    if (!this.#closed) this.#attachment?.pin(range, on);
+  }
+
+  advise(range: Range, advice: Advice): void {
+    if (!this.#closed) this.#attachment?.advise(range, advice);
   }
 
   counters(): SystemCounters {

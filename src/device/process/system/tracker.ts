@@ -26,6 +26,8 @@ export interface Cache {
   readonly tracked: Residency;
   /** Pages of `tracked` that have changed and are armed again, so that no scan will find them. */
   readonly stale: Residency;
+  /** Pages of `tracked` that were copied from a mapping that is there no more, where a scan would not tell. */
+  readonly replaced: Residency;
 }
 
 /** Why copies are out of date. */
@@ -61,6 +63,11 @@ export class HostTracker {
     this.#caches.delete(cache);
   }
 
+  /** What is mapped at an address, or else above it. */
+  areaAfter(address: number): MappedArea | undefined {
+    return this.#areas.at(address);
+  }
+
   /** What is mapped at an address now; undefined where nothing is. */
   areaAt(address: number): MappedArea | undefined {
     const area = this.#areas.at(address);
@@ -81,7 +88,7 @@ export class HostTracker {
     if (fd === undefined || !area.anonymous) return false;
     if (!this.#pages!.scan({ start: range.start, end: range.start + cache.tracked.pageSize }, 'absent')) {
       // A new mapping. Whatever was copied from its addresses before was of another one.
-      for (const each of this.#caches) for (const old of each.tracked.within(area)) each.stale.add(old);
+      for (const each of this.#caches) for (const old of each.tracked.within(area)) each.replaced.add(old);
       // All of the area, so that it stays one.
       const refused = tryRegisterRange(fd, area.start, area.end - area.start, UFFDIO_REGISTER_MODE_WP);
       if (refused !== '') return false;
@@ -102,9 +109,9 @@ export class HostTracker {
   }
 
   /** What of the copies that `cache` has is out of date. */
-  changes({ tracked, stale }: Cache): Changes {
+  changes({ tracked, stale, replaced }: Cache): Changes {
     const written: Range[] = stale.ranges();
-    const remapped: Range[] = [];
+    const remapped: Range[] = replaced.ranges();
     this.#areas.refresh();
     for (const range of tracked.ranges()) {
       for (let at: number = range.start; at < range.end; ) {
@@ -116,6 +123,11 @@ export class HostTracker {
       }
     }
     return { written, remapped };
+  }
+
+  /** Whether the mapping that a tracked page was copied from is still there. */
+  isSame(page: Range, { replaced }: Cache): boolean {
+    return !replaced.has(page.start) && this.#pages!.scan(page, 'absent') !== undefined;
   }
 
   #look(part: Range, area: MappedArea, written: Range[], remapped: Range[]): void {

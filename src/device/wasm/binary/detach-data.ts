@@ -17,6 +17,7 @@ import type { DataSegment } from './data-segments.ts';
 import { inspectModule } from './inspect.ts';
 import { copyOf } from './reader.ts';
 import { readSections, sectionId } from './sections.ts';
+import { concatenate, unsigned } from './write.ts';
 
 export interface PlacedData {
   readonly address: number;
@@ -122,26 +123,4 @@ function encodePassive(bytes: Uint8Array, segments: readonly DataSegment[]): Uin
     parts.push(Uint8Array.from([1, ...unsigned(kept)]), bytes.subarray(fileOffset, fileOffset + kept));
   }
   return concatenate(parts);
-}
-
-/** LEB128 (5.2.2 "Integers"). */
-function unsigned(value: number): number[] {
-  const encoded: number[] = [];
-  let rest = value;
-  while (rest >= 0x80) {
-    encoded.push((rest % 0x80) + 0x80);
-    rest = Math.floor(rest / 0x80);
-  }
-  encoded.push(rest);
-  return encoded;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -31,6 +31,7 @@ export {
   type DeviceLimits,
   providedFunctions,
 } from './requirements.ts';
+export { exportStackPointer, STACK_POINTER } from './stack-pointer.ts';
 export {
   formatSignature,
   type GlobalType,

@@ -43,6 +43,8 @@ export interface ModuleInfo {
   readonly exports: readonly ModuleExport[];
   /** Memories that the module makes itself instead of importing them. */
   readonly definedMemories: readonly MemoryType[];
+  /** By index, imported ones first. */
+  readonly globals: readonly GlobalInfo[];
   /** Whether instantiating it runs code. */
   readonly hasStart: boolean;
   /** By index, as `memory.init` counts them. */
@@ -93,7 +95,15 @@ export function inspectModule(bytes: Uint8Array): ModuleInfo {
     throw reader.malformed(`${announced} data segments are announced and there are none`);
   }
 
-  return { imports, exports, definedMemories, hasStart, dataSegments, staticData: hullOf(dataSegments) };
+  return {
+    imports,
+    exports,
+    definedMemories,
+    globals: spaces.globals,
+    hasStart,
+    dataSegments,
+    staticData: hullOf(dataSegments),
+  };
 }
 
 function readImports(reader: ByteReader, spaces: Spaces): ModuleImport[] {

@@ -33,11 +33,18 @@ const windowPages = 65536;
 /** Below it nothing is mapped, so that a null pointer faults. */
 const nullEnd = 65536;
 
-/** Functions that the device provides, under `env`. */
-export const providedFunctions: Readonly<Record<string, Signature>> = {
-  abort: { params: ['i32', 'i32', 'i32', 'i32'], results: [] },
-  seed: { params: [], results: ['f64'] },
-  trace: { params: ['i32', 'i32', 'f64', 'f64', 'f64', 'f64', 'f64'], results: [] },
+const NUMBER: Signature = { params: [], results: ['i32'] };
+
+/** Functions that the device provides, by the module that they are imported from. */
+export const providedFunctions: Readonly<Record<string, Readonly<Record<string, Signature>>>> = {
+  /** What AssemblyScript's own code calls. */
+  env: {
+    abort: { params: ['i32', 'i32', 'i32', 'i32'], results: [] },
+    seed: { params: [], results: ['f64'] },
+    trace: { params: ['i32', 'i32', 'f64', 'f64', 'f64', 'f64', 'f64'], results: [] },
+  },
+  /** Which core runs the kernel, how many there are; address and bytes of the core's own scratch memory. */
+  mirrorspace: { core: NUMBER, cores: NUMBER, scratch: NUMBER, scratchSize: NUMBER },
 };
 
 const memoryRemedy =
@@ -45,7 +52,8 @@ const memoryRemedy =
   'or with clang -matomics -mbulk-memory -Wl,--import-memory,--shared-memory,--max-memory=4294967296';
 
 const importRemedy =
-  'A module may import one memory (asc names it env.memory) and the functions env.abort, env.seed and env.trace. ' +
+  'A module may import one memory (asc names it env.memory) and the functions env.abort, env.seed and env.trace, ' +
+  'and core, cores, scratch and scratchSize of mirrorspace. ' +
   'Under asc, console, Date and process are such imports: pass what they would give as an argument; under clang, ' +
   'define each missing function or link without --allow-undefined';
 
@@ -95,8 +103,8 @@ function checkImports(imports: readonly ModuleImport[]): void {
     if (entry.kind === 'memory') return [];
     if (entry.kind !== 'function') return [`${nameOf(entry)} (a ${entry.kind})`];
     const has = formatSignature(entry.signature);
-    const known = entry.module === 'env' && Object.hasOwn(providedFunctions, entry.name);
-    const provided = known ? providedFunctions[entry.name] : undefined;
+    const group = Object.hasOwn(providedFunctions, entry.module) ? providedFunctions[entry.module]! : {};
+    const provided = Object.hasOwn(group, entry.name) ? group[entry.name] : undefined;
     if (provided === undefined) return [`${nameOf(entry)} ${has}`];
     if (
       sameTypes(provided.params, entry.signature.params) &&

@@ -1,0 +1,109 @@
+/**
+ * One call of OpenCL's for each command that goes to a driver: launches, copies, fills, and nothing at all.
+ *
+ * @module
+ */
+import type { Packet } from '../../engine/command.ts';
+import { BUILTIN_KERNEL, PACKET_TYPE } from '../../engine/control-layout.ts';
+import type { CommandType } from '../device.ts';
+import type { DriverContext } from './driver-context.ts';
+import type { Handle, OpenCl } from './icd/loader.ts';
+import { checkStatus } from './icd/status.ts';
+import { setArguments, setFillArguments } from './kernel-values.ts';
+import type { DriverKernel } from './opencl-program.ts';
+
+/** A launch as OpenCL has it. */
+export interface NdRange {
+  readonly kernel: DriverKernel;
+  /** Work-items per dimension; none of them is 0. */
+  readonly global: readonly number[];
+  readonly local: readonly number[] | undefined;
+}
+
+/** The packet of a launch; without a range there is nothing to do. */
+export interface LaunchPacket extends Packet {
+  readonly range: NdRange | undefined;
+}
+
+export class CommandCalls {
+  readonly cl: OpenCl;
+  readonly #fill: Handle;
+  /** Global sizes, then local ones. */
+  readonly #sizes = new BigUint64Array(6);
+
+  /** `program` is that of built-in-source.ts. */
+  constructor(driver: DriverContext, program: Handle) {
+    this.cl = driver.cl;
+    this.#fill = driver.kernel(program, 'mirrorspace_fill');
+  }
+
+  /** Puts a command into the driver's queue; gives the name of the call. Throws OpenClError; nothing is put in then. */
+  enqueue(queue: Handle, type: CommandType, packet: Packet, event: BigUint64Array): string {
+    if (type === 'launch') {
+      const { range, args } = packet as LaunchPacket;
+      if (range) return this.#launch(queue, range, args, event);
+    } else if (packet.type === PACKET_TYPE.DISPATCH) {
+      const [target, ...rest] = packet.args as [number, number, ...bigint[]];
+      const first = rest[0] as number;
+      if (packet.kernel === BUILTIN_KERNEL.COPY) return this.#copy(queue, target, first, packet.items, event);
+      return this.#fillWith(queue, target, first, rest.slice(1) as bigint[], packet.items, event);
+    }
+    const call = 'clEnqueueMarkerWithWaitList';
+    checkStatus(call, this.cl.clEnqueueMarkerWithWaitList(queue, 0, null, event));
+    return call;
+  }
+
+  #launch(
+    queue: Handle,
+    { kernel, global, local }: NdRange,
+    args: readonly (number | bigint)[],
+    event: BigUint64Array,
+  ): string {
+    setArguments(this.cl, kernel, args);
+    const sizes = this.#sizes;
+    for (const [i, size] of global.entries()) sizes[i] = BigInt(size);
+    for (const [i, size] of (local ?? []).entries()) sizes[3 + i] = BigInt(size);
+    return this.#run(queue, kernel.handle, global.length, local ? sizes.subarray(3) : null, event);
+  }
+
+  #copy(queue: Handle, target: number, source: number, size: number, event: BigUint64Array): string {
+    const call = 'clEnqueueSVMMemcpy';
+    checkStatus(call, this.cl.clEnqueueSVMMemcpy(queue, 0, target, source, size, 0, null, event));
+    return call;
+  }
+
+  #fillWith(
+    queue: Handle,
+    target: number,
+    length: number,
+    words: readonly bigint[],
+    size: number,
+    event: BigUint64Array,
+  ): string {
+    // OpenCL fills with patterns of 1, 2, 4, ... 128 bytes, at multiples of their length.
+    if ((length & (length - 1)) === 0 && target % length === 0) {
+      const call = 'clEnqueueSVMMemFill';
+      const pattern = new BigInt64Array(words);
+      checkStatus(call, this.cl.clEnqueueSVMMemFill(queue, target, pattern, length, size, 0, null, event));
+      return call;
+    }
+    setFillArguments(this.cl, this.#fill, target, length, words);
+    this.#sizes[0] = BigInt(size / length);
+    return this.#run(queue, this.#fill, 1, null, event);
+  }
+
+  #run(
+    queue: Handle,
+    kernel: Handle,
+    dimensions: number,
+    local: BigUint64Array | null,
+    event: BigUint64Array,
+  ): string {
+    const call = 'clEnqueueNDRangeKernel';
+    checkStatus(
+      call,
+      this.cl.clEnqueueNDRangeKernel(queue, kernel, dimensions, null, this.#sizes, local, 0, null, event),
+    );
+    return call;
+  }
+}

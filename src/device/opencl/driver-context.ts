@@ -1,0 +1,116 @@
+/**
+ * A context of an OpenCL driver with one device: queues, programs and kernels come from it and are released with it.
+ *
+ * @module
+ */
+import { ProgramError } from '../../errors.ts';
+import { addressOf } from '../../ffi/library.ts';
+import type { QueueOrder } from '../device.ts';
+import { buildFailure } from './build-log.ts';
+import * as CL from './icd/constants.ts';
+import type { FoundDevice, OpenClDeviceInfo } from './icd/devices.ts';
+import { created, infoText } from './icd/info.ts';
+import { type Handle, type OpenCl, openCl } from './icd/loader.ts';
+import { checkStatus } from './icd/status.ts';
+
+const BUILD_PROGRAM_FAILURE = -11;
+
+export class DriverContext {
+  readonly cl: OpenCl;
+  readonly info: OpenClDeviceInfo;
+  readonly device: Handle;
+  readonly #context: Handle;
+  readonly #queues: Handle[] = [];
+  readonly #programs: Handle[] = [];
+  readonly #kernels: Handle[] = [];
+  #released = false;
+
+  /** Throws OpenClError where the driver makes no context. */
+  constructor({ handle, info }: FoundDevice) {
+    const cl = openCl();
+    this.cl = cl;
+    this.info = info;
+    this.device = handle;
+    this.#context = created('clCreateContext', (status) =>
+      cl.clCreateContext(null, 1, new BigUint64Array([BigInt(handle)]), 0, 0, status),
+    );
+  }
+
+  /** A queue whose commands are timed. */
+  createQueue(order: QueueOrder): Handle {
+    const outOfOrder = order === 'out' ? CL.CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE : 0;
+    const properties = new BigUint64Array([
+      BigInt(CL.CL_QUEUE_PROPERTIES),
+      BigInt(CL.CL_QUEUE_PROFILING_ENABLE | outOfOrder),
+      0n,
+    ]);
+    const queue = created('clCreateCommandQueueWithProperties', (status) =>
+      this.cl.clCreateCommandQueueWithProperties(this.#context, this.device, properties, status),
+    );
+    this.#queues.push(queue);
+    return queue;
+  }
+
+  /** Compiles and links, off this thread. Throws ProgramError with the build log, or OpenClError. */
+  async build(source: string, options: string): Promise<Handle> {
+    const { cl, device } = this;
+    const text = Buffer.from(source, 'utf8');
+    const lengths = new BigUint64Array([BigInt(text.length)]);
+    // A pointer into `text`, which the call copies.
+    const strings = new BigUint64Array([text.length === 0 ? 0n : BigInt(addressOf(text))]);
+    const program = created('clCreateProgramWithSource', (status) =>
+      cl.clCreateProgramWithSource(this.#context, 1, strings, lengths, status),
+    );
+    const failure = await cl.clBuildProgram(program, 0, null, options, 0, 0);
+    if (failure === 0 && !this.#released) {
+      this.#programs.push(program);
+      return program;
+    }
+    const log = infoText('clGetProgramBuildInfo', (...ask) =>
+      cl.clGetProgramBuildInfo(program, device, CL.CL_PROGRAM_BUILD_LOG, ...ask),
+    );
+    cl.clReleaseProgram(program);
+    if (failure === BUILD_PROGRAM_FAILURE)
+      throw new ProgramError(
+        'compile',
+        `the OpenCL C program does not compile: ${buildFailure(log, source)}`,
+      );
+    checkStatus('clBuildProgram', failure);
+    throw new ProgramError('compile', 'the device was closed while the program was compiled');
+  }
+
+  kernelNames(program: Handle): string[] {
+    const names = infoText('clGetProgramInfo', (...ask) =>
+      this.cl.clGetProgramInfo(program, CL.CL_PROGRAM_KERNEL_NAMES, ...ask),
+    );
+    return names === '' ? [] : names.split(';');
+  }
+
+  kernel(program: Handle, name: string): Handle {
+    const kernel = created('clCreateKernel', (status) => this.cl.clCreateKernel(program, name, status));
+    this.#kernels.push(kernel);
+    if (this.info.svm.fineGrainSystem) {
+      checkStatus(
+        'clSetKernelExecInfo',
+        this.cl.clSetKernelExecInfo(
+          kernel,
+          CL.CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM,
+          4,
+          new Uint32Array([1]),
+        ),
+      );
+    }
+    return kernel;
+  }
+
+  /** To be called once no command is pending. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    const { cl } = this;
+    for (const kernel of this.#kernels) cl.clReleaseKernel(kernel);
+    for (const program of this.#programs) cl.clReleaseProgram(program);
+    for (const queue of this.#queues) cl.clReleaseCommandQueue(queue);
+    cl.clReleaseContext(this.#context);
+  }
+}

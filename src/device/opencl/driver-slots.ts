@@ -1,0 +1,158 @@
+/**
+ * Commands in a driver's queue: each is one call of OpenCL's, with an event that tells how it ended. A queue in order and
+ * one out of order are what the engine makes of it, as of the rings of other devices: prerequisites, and what is the
+ * host's to do, never reach the driver.
+ *
+ * @module
+ */
+import type { Packet, QueuedCommand } from '../../engine/command.ts';
+import { monotonicNow } from '../../engine/completion.ts';
+import type { Slots } from '../../engine/ring-slots.ts';
+import type { QueueOrder } from '../device.ts';
+import type { CommandCalls } from './command-calls.ts';
+import * as CL from './icd/constants.ts';
+import type { Handle, OpenCl } from './icd/loader.ts';
+import { openClError } from './icd/status.ts';
+
+/** Commands that are with the driver at a time: each has an event, and a place in the driver's own lists. */
+const MOST = 1024;
+
+interface Entry {
+  readonly command: QueuedCommand;
+  /** 0 where the driver did not take it. */
+  readonly event: Handle;
+  /** The call that put it in, for errors. */
+  readonly call: string;
+  /** When it was put in. */
+  readonly at: number;
+  /** Why the driver did not take it. */
+  readonly refusal: { readonly error: unknown } | undefined;
+  /** 0 where it is complete, below 0 where it failed. */
+  status: number;
+}
+
+export class DriverSlots implements Slots {
+  readonly number: number;
+  readonly #cl: OpenCl;
+  readonly #calls: CommandCalls;
+  readonly #queue: Handle;
+  readonly #order: QueueOrder;
+  readonly #entries: Entry[] = [];
+  readonly #byCommand = new Map<QueuedCommand, Entry>();
+  readonly #event = new BigUint64Array(1);
+  readonly #status = new Int32Array(1);
+  readonly #time = new BigUint64Array(1);
+  #written = 0;
+  #retired = 0;
+  #lastFinished = 0;
+  #closed = false;
+
+  constructor(calls: CommandCalls, queue: Handle, number: number, order: QueueOrder) {
+    this.#cl = calls.cl;
+    this.#calls = calls;
+    this.#queue = queue;
+    this.number = number;
+    this.#order = order;
+  }
+
+  get inFlight(): number {
+    return this.#entries.length;
+  }
+
+  /** The event of the oldest command, where it has one. */
+  get oldest(): Handle {
+    return this.#entries[0]?.event ?? 0;
+  }
+
+  get head(): number {
+    let done = 0;
+    while (done < this.#entries.length && this.#isDone(this.#entries[done]!)) done++;
+    return (this.#retired + done) | 0;
+  }
+
+  get retired(): number {
+    return this.#retired;
+  }
+
+  retire(upTo: number): void {
+    this.#retired = upTo;
+  }
+
+  /** Nothing goes to the driver from now on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  submit(command: QueuedCommand, packet: Packet): boolean {
+    if (this.#closed || this.#entries.length >= MOST) return false;
+    const at = monotonicNow();
+    let call = '';
+    let refusal: Entry['refusal'];
+    this.#event[0] = 0n;
+    try {
+      call = this.#calls.enqueue(this.#queue, command.type, packet, this.#event);
+    } catch (error) {
+      refusal = { error };
+    }
+    const entry: Entry = { command, event: Number(this.#event[0]), call, at, refusal, status: 1 };
+    this.#entries.push(entry);
+    this.#byCommand.set(command, entry);
+    command.submitted(this.#written, at);
+    this.#written = (this.#written + 1) | 0;
+    // Others may wait for what it stores.
+    this.#cl.clFlush(this.#queue);
+    return true;
+  }
+
+  done(command: QueuedCommand): boolean {
+    return this.#isDone(this.#byCommand.get(command)!);
+  }
+
+  settle(command: QueuedCommand): void {
+    const entry = this.#byCommand.get(command)!;
+    this.#byCommand.delete(command);
+    this.#entries.splice(this.#entries.indexOf(entry), 1);
+    const { event, call, refusal, status } = entry;
+    if (refusal) command.fail(refusal.error);
+    else {
+      this.#tellTimes(entry);
+      this.#cl.clReleaseEvent(event);
+      if (status < 0) command.fail(openClError(call, status));
+      else command.complete();
+    }
+  }
+
+  /** A driver does not tell how far it is. */
+  progressOf(): number {
+    return 0;
+  }
+
+  #isDone(entry: Entry): boolean {
+    if (entry.status <= CL.CL_COMPLETE || entry.refusal) return true;
+    const what = CL.CL_EVENT_COMMAND_EXECUTION_STATUS;
+    const failed = this.#cl.clGetEventInfo(entry.event, what, 4, this.#status, null);
+    entry.status = failed === 0 ? this.#status[0]! : failed;
+    return entry.status <= CL.CL_COMPLETE;
+  }
+
+  /** The device's clock is its own: differences are its, the beginning is ours. */
+  #tellTimes({ command, event, at }: Entry): void {
+    const put = this.#profiled(event, CL.CL_PROFILING_COMMAND_QUEUED);
+    const start = this.#profiled(event, CL.CL_PROFILING_COMMAND_START);
+    const end = this.#profiled(event, CL.CL_PROFILING_COMMAND_END);
+    const known = put !== undefined && start !== undefined && end !== undefined;
+    const begun = known ? at + Number(start - put) / 1e6 : at;
+    const ended = known ? at + Number(end - put) / 1e6 : monotonicNow();
+    // What is in order began after the one before, by whatever clock.
+    const started = this.#order === 'in' ? Math.max(begun, this.#lastFinished) : begun;
+    const finished = Math.max(started, ended);
+    this.#lastFinished = finished;
+    command.ran(started, finished);
+  }
+
+  #profiled(event: Handle, what: number): bigint | undefined {
+    return this.#cl.clGetEventProfilingInfo(event, what, 8, this.#time, null) === 0
+      ? this.#time[0]!
+      : undefined;
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The lives of a process device's process: how each is started, what it has for itself, and who answers for the memory of
+ * the host that it reaches.
+ *
+ * @module
+ */
+
+import { fstatSync } from 'node:fs';
+import { DeviceProcess } from '../../engine/device-process.ts';
+import type { MapLogWriter } from '../../engine/map-log.ts';
+import { RingDevice } from '../../engine/ring-device.ts';
+import { SystemError, UnsupportedError } from '../../errors.ts';
+import { readMaps } from '../../linux/process-maps.ts';
+import type { Range } from '../../mm/address.ts';
+import { parseMaps } from '../../mm/parse-maps.ts';
+import type { DeviceContext, MirrorPort, Program, ReservedRegion } from '../device.ts';
+import type { FaultMode } from '../option-checks.ts';
+import { covers, roomClearOf } from './claims.ts';
+import type { DeviceInit, DeviceReady, LoadRequest } from './host-messages.ts';
+import { type CheckedOptions, PROCESS_WINDOW } from './process-options.ts';
+import { hostRanges } from './system/host-ranges.ts';
+import type { AttachRequest } from './system/messages.ts';
+import { NO_SYSTEM_COUNTERS, SystemSession } from './system/system-session.ts';
+
+/** How many processes a reopen tries: each has its own mappings at other addresses, perhaps where buffers lie. */
+const MOST_PROCESSES = 16;
+/** Of this many, all but the last are given up where they lie in the way of the host's own memory. */
+const ATTEMPTS_FOR_HOST = 4;
+
+/** The mirror's port, with what the mirror pins for stores. */
+export function withPins(sessions: Sessions): MirrorPort {
+  const { ring } = sessions;
+  return {
+    mapped: (range, access) => ring.mapped(range, access),
+    unmapped: (range) => ring.unmapped(range),
+    drained: (callback) => ring.drained(callback),
+    nudge: () => ring.nudge(),
+    pinned(range) {
+      const pin = { ...range };
+      sessions.pinned.add(pin);
+      sessions.system?.pin(pin, true);
+      return () => {
+        if (sessions.pinned.delete(pin)) sessions.system?.pin(pin, false);
+      };
+    },
+  };
+}
+
+let warned = false;
+
+/** Says once per process that a wild access costs the device, and why. */
+function warnOfTraps(device: string, refused: string): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(
+    `Device '${device}' is lost at an access outside of buffers: ${refused}`,
+    'MirrorspaceWarning',
+  );
+}
+
+/** A program that is loaded, by its URL. */
+interface LoadedProgram {
+  readonly request: LoadRequest;
+  readonly program: Program;
+}
+
+/** The lives of the device's process: how each is started, and what it has for itself. */
+export class Sessions {
+  readonly ring: RingDevice;
+  readonly programs: LoadedProgram[] = [];
+  reserved: readonly ReservedRegion[] = [];
+  mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
+  system: SystemSession | undefined;
+  /** What kernels may store to besides buffers; each as often as it was pinned. */
+  readonly pinned = new Set<Range>();
+  readonly #context: DeviceContext;
+  readonly #options: CheckedOptions;
+
+  constructor(context: DeviceContext, options: CheckedOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.ring = new RingDevice({
+      context,
+      cores: options.cores,
+      pointerLimit: PROCESS_WINDOW.end,
+      maxItems: Number.MAX_SAFE_INTEGER,
+      aboutOwn: (address) => this.#aboutOwn(address),
+      start: (log) => this.#start(log),
+    });
+  }
+
+  /** Starts processes until one has free what is live. */
+  async #start(log: MapLogWriter): Promise<DeviceProcess> {
+    for (let attempt = 1; ; attempt++) {
+      const started = await this.#spawn(log);
+      try {
+        const ready = started.ready as DeviceReady;
+        const taken = this.#context.live().find((range) => !covers(ready.claims, range));
+        if (!taken && (attempt >= ATTEMPTS_FOR_HOST || this.#reachesHost(ready))) {
+          await this.#attach(started, ready);
+          this.#adopt(ready);
+          await started.request({ type: 'begin' });
+          for (const { request } of this.programs) await started.request({ ...request });
+          return started;
+        }
+        if (taken && (attempt === MOST_PROCESSES || this.ring.closed)) throw inTheWay(this.#context, taken);
+      } catch (error) {
+        this.system?.close();
+        await started.close();
+        throw error;
+      }
+      await started.close();
+    }
+  }
+
+  /** Whether nothing of the device's lies where the host has most of its memory. */
+  #reachesHost({ claims }: DeviceReady): boolean {
+    const { system, window } = this.#options;
+    if (system === 'off') return true;
+    return hostRanges(parseMaps(readMaps('self')).vmas).every(
+      (range) => range.start < window.start || range.end > window.end || covers(claims, range),
+    );
+  }
+
+  /** Has the pager of this process serve the device, where it reaches system memory. */
+  async #attach(started: DeviceProcess, { system, claims }: DeviceReady): Promise<void> {
+    if (!system) return;
+    const { arena } = this.#context;
+    const mode = this.#options.system === 'all' ? 'all' : 'read';
+    const { pid } = started;
+    const request: Omit<AttachRequest, 'type' | 'id'> = {
+      pid,
+      descriptors: system,
+      cores: this.#options.cores,
+      claims,
+      arenaInode: fstatSync(arena.fd).ino,
+      mode,
+    };
+    this.system?.close();
+    const session = await SystemSession.open(
+      request,
+      this.system?.counters() ?? NO_SYSTEM_COUNTERS,
+      (reason) => started.giveUp(reason),
+    );
+    this.system = session;
+    for (const range of this.pinned) session.pin(range, true);
+    void this.ring.lost.then(() => session.close());
+  }
+
+  #spawn(log: MapLogWriter): Promise<DeviceProcess> {
+    const { cores, faults, scratch, window, execArgv, system } = this.#options;
+    const { arena, name } = this.#context;
+    const init: DeviceInit = {
+      cores,
+      scratch,
+      faults,
+      logSegments: log.segments,
+      window: { start: window.start, end: Math.min(window.end, arena.size) },
+      ...(system === 'off' ? {} : { room: roomForDevice() }),
+    };
+    return DeviceProcess.start({
+      name,
+      entry: 'device/process/entry-main.cjs',
+      execArgv,
+      arenaFd: arena.fd,
+      log,
+      cores,
+      init: { ...init },
+    });
+  }
+
+  #adopt({ faults, refused, reserved }: DeviceReady): void {
+    this.mode = faults;
+    this.reserved = [...reserved, ...this.#options.reserved];
+    this.#context.reserve(this.reserved);
+    if (refused !== undefined) warnOfTraps(this.#context.name, refused);
+  }
+
+  #aboutOwn(address: number): string | undefined {
+    const region = this.reserved.find(({ start, end }) => address >= start && address < end);
+    if (region) return `the device has that for itself: ${region.name}`;
+    if (!this.system || address < this.#options.window.start) return undefined;
+    if (this.#options.system === 'all') return 'nor is that memory of its host that allows it';
+    return "of its host's memory it may read what the host can read, and store to what is pinned for that";
+  }
+}
+
+function inTheWay({ name, nearest }: DeviceContext, { start, end }: Range): SystemError {
+  const { name: buffer } = nearest(start) ?? { name: 'a buffer' };
+  return new SystemError(
+    'mmap',
+    [start, end - start],
+    'EEXIST',
+    `Each of ${MOST_PROCESSES} new processes of device '${name}' has something of its own where \`${buffer}\` lies; free it, or try again`,
+  );
+}
+
+function roomForDevice(): Range {
+  const room = roomClearOf(parseMaps(readMaps('self')).vmas);
+  if (room) return room;
+  throw new UnsupportedError(
+    'address space',
+    "The device's process has no TiB for its own mappings that this process has free as well: open the device without 'system'",
+  );
+}

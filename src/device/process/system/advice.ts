@@ -1,0 +1,61 @@
+/**
+ * What a device that reaches system memory is told and asked about it, checked at the door. Pure.
+ *
+ * @module
+ */
+import { invalidType, outOfRange, UnsupportedError } from '../../../errors.ts';
+import { KiB, MiB } from '../../../mm/address.ts';
+import { type Capabilities, SVM } from '../../capabilities.ts';
+import type { Addressed } from '../../device.ts';
+import type { SystemMode } from '../process-options.ts';
+import type { Advice } from './messages.ts';
+
+export type { Advice };
+
+const READ =
+  SVM.SINGLE_ADDRESS_SPACE |
+  SVM.SYSTEM_ALLOCATED |
+  SVM.DEVICE_UNASSOCIATED |
+  SVM.CONTEXT_ACCESS |
+  SVM.HOST_READ |
+  SVM.HOST_WRITE |
+  SVM.HOST_MAP |
+  SVM.DEVICE_READ |
+  SVM.CONCURRENT_ACCESS |
+  SVM.INDIRECT_ACCESS;
+
+/** Atomics are among the device's cores; never with the host. */
+const ALL = READ | SVM.DEVICE_WRITE | SVM.DEVICE_ATOMIC_ACCESS;
+
+export function systemCapabilities(mode: SystemMode): Capabilities {
+  if (mode === 'off') return 0;
+  return mode === 'all' ? ALL : READ;
+}
+
+const EXPECTED = "'prefetch', 'drop' or { fetchSize }";
+
+export function checkAdvice(where: Addressed, advice: Advice): void {
+  if (typeof where !== 'object' || where === null) throw invalidType('where', '{ address, size }', where);
+  for (const name of ['address', 'size'] as const) {
+    if (typeof where[name] !== 'number') throw invalidType(`where.${name}`, 'a number', where[name]);
+    if (!Number.isSafeInteger(where[name]) || where[name] < 0)
+      throw outOfRange(`where.${name}`, 'an integer >= 0', where[name]);
+  }
+  if (where.address + where.size > 2 ** 47)
+    throw outOfRange('where.size', 'a range that ends below 2^47', where.size);
+  if (advice === 'prefetch' || advice === 'drop') return;
+  if (typeof advice === 'string') throw outOfRange('advice', EXPECTED, advice);
+  if (typeof advice !== 'object' || advice === null) throw invalidType('advice', EXPECTED, advice);
+  const { fetchSize } = advice;
+  if (typeof fetchSize !== 'number') throw invalidType('fetchSize', 'a number of bytes', fetchSize);
+  const power = fetchSize >= 4 * KiB && fetchSize <= 2 * MiB && Number.isInteger(Math.log2(fetchSize));
+  if (fetchSize !== 0 && !power)
+    throw outOfRange('fetchSize', 'a power of two from 4 KiB to 2 MiB, or 0', fetchSize);
+}
+
+export function noSystem(device: string): UnsupportedError {
+  return new UnsupportedError(
+    'system SVM',
+    `device '${device}' reaches buffers only: open it with processDevice({ system: 'read' }) or 'all'`,
+  );
+}

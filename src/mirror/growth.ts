@@ -1,0 +1,74 @@
+/**
+ * Growing a buffer in place: what lies behind it is searched and mapped first, then devices are told of the new range, as
+ * of a buffer of its own, and nobody waits.
+ *
+ * @module
+ */
+import type { AttachedDevice } from '../device/device.ts';
+import { invalidType, outOfRange, PlacementError, UnsupportedError } from '../errors.ts';
+import { alignUp, type Range } from '../mm/address.ts';
+import type { Placement, Refusal } from '../placement/index.ts';
+import type { Access } from './alloc-options.ts';
+import type { LiveBuffers } from './live-buffers.ts';
+import type { Placer } from './placer.ts';
+import { isShared, type SvmBuffer } from './svm-buffer.ts';
+
+/** As placement's. */
+const LARGEST = 2 ** 52;
+
+/** What of its mirror a buffer needs to grow. */
+export interface GrowthParts {
+  readonly pageSize: number;
+  readonly placer: Placer;
+  readonly live: LiveBuffers;
+  readonly attached: readonly AttachedDevice[];
+  /** Other processes may have attached. */
+  readonly shared: boolean;
+}
+
+export function growBuffer(buffer: SvmBuffer, size: number, parts: GrowthParts): void {
+  if (typeof size !== 'number') throw invalidType('size', 'a number of bytes', size);
+  if (!Number.isSafeInteger(size) || size < buffer.size || size > LARGEST)
+    throw outOfRange('size', `at least the buffer's ${buffer.size} bytes, and at most 2^52`, size);
+  if (parts.shared && isShared(buffer))
+    throw new UnsupportedError(
+      'growth of shared buffers',
+      `buffer '${buffer.name}' can't grow: the mirror is shared, and those who attached have it mapped at its present size. Allocate it as large as it may become: memory is taken only where it is touched`,
+    );
+  const { size: before, placement, access, ownership } = buffer;
+  let next = placement;
+  if (alignUp(size, parts.pageSize) > placement.size) {
+    next = extend(buffer, size, parts);
+    const more = { start: placement.address + placement.size, end: placement.address + next.size };
+    tellMapped(parts.attached, access, more);
+  }
+  ownership?.grow(buffer.address + size);
+  buffer.grown(size, next);
+  parts.live.resized(buffer, before);
+}
+
+function extend(buffer: SvmBuffer, size: number, { placer, attached }: GrowthParts): Placement {
+  const { name, placement, access, asked } = buffer;
+  const devices = attached.filter((_, i) => access[i] !== 'none').map(({ device }) => device.name);
+  try {
+    return placer.extend({ placement, devices, asked }, size);
+  } catch (error) {
+    if (!(error instanceof PlacementError)) throw error;
+    throw new PlacementError<Refusal>(
+      `buffer '${name}' can't grow to ${size} bytes where it is: ${error.message}`,
+      error.refusal as Refusal,
+    );
+  }
+}
+
+/** Tells the devices that may touch it of a range that is mapped now. */
+export function tellMapped(
+  attached: readonly AttachedDevice[],
+  access: readonly Access[],
+  range: Range,
+): void {
+  attached.forEach(({ port }, i) => {
+    const may = access[i]!;
+    if (may !== 'none') port.mapped(range, may);
+  });
+}
