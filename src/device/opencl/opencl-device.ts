@@ -15,6 +15,7 @@ import type {
   DeviceContext,
   DeviceCounters,
   DeviceSpec,
+  Program,
   QueueOptions,
   ReservedRegion,
 } from '../device.ts';
@@ -156,7 +157,7 @@ export class OpenClDevice implements Device {
   async load(
     source: string | URL | Uint8Array | ArrayBuffer,
     { options = '' }: OpenClLoadOptions = {},
-  ): Promise<OpenClProgram> {
+  ): Promise<Program> {
     if (typeof options !== 'string') throw invalidType('options', 'a string of build options', options);
     const text = await readSource(source);
     this.#port.checkOpen();

@@ -10,14 +10,12 @@ import { dispatch } from '../../engine/packets.ts';
 import { type QueueHost, RingQueue } from '../../engine/ring-queue.ts';
 import { outOfRange, UnsupportedError } from '../../errors.ts';
 import type {
-  Addressed,
   ArgumentKind,
   ArgumentsOf,
   Command,
   Items,
   Kernel,
   LaunchOptions,
-  MemoryRange,
   MigrateOptions,
 } from '../device.ts';
 import type { LaunchPacket, NdRange } from './command-calls.ts';
@@ -31,8 +29,6 @@ export interface OpenClLaunchOptions<Args extends readonly unknown[]> extends La
 export interface OpenClQueueHost extends QueueHost {
   readonly maxWorkItemSizes: readonly number[];
 }
-
-type Migrated = number | Addressed | MemoryRange;
 
 export class OpenClQueue extends RingQueue {
   readonly #opencl: OpenClQueueHost;
@@ -58,7 +54,7 @@ export class OpenClQueue extends RingQueue {
   }
 
   /** To whichever side: the driver's page tables are the host's. */
-  override migrate(ranges: Migrated | readonly Migrated[], options: MigrateOptions = {}): Command {
+  override migrate(ranges: Parameters<RingQueue['migrate']>[0], options: MigrateOptions = {}): Command {
     const { to } = Object(options) as MigrateOptions;
     return super.migrate(ranges, to === undefined || to === 'device' ? { ...options, to: 'host' } : options);
   }
