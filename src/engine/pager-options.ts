@@ -37,7 +37,7 @@ export interface PagerOptions {
 
 /** A fault that another pager could not answer, with what it is to the core that made it. */
 export interface PagerMail extends PageFault {
-  /** A {@link FAULT_REASON}. */
+  /** One of `FAULT_REASON`. */
   readonly reason: number;
   readonly calls: readonly number[];
 }

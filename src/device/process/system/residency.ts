@@ -96,8 +96,17 @@ export class Residency {
       if (!words) {
         if (!resident) append(found, at, next);
       } else {
-        for (let page = at; page < next; page += this.pageSize)
-          if (this.has(page) === resident) append(found, page, page + this.pageSize);
+        const base = alignDown(at, this.blockSize);
+        for (let page = (at - base) / this.pageSize; page < (next - base) / this.pageSize; ) {
+          // A word at a time where all of its pages are alike.
+          const bits = words[page >>> 5]!;
+          const alike = (page & 31) === 0 && (bits === 0 || bits === 0xffffffff);
+          const step = alike ? Math.min(32, (next - base) / this.pageSize - page) : 1;
+          const start = base + page * this.pageSize;
+          if (((bits >>> (page & 31)) & 1) === (resident ? 1 : 0))
+            append(found, start, start + step * this.pageSize);
+          page += step;
+        }
       }
       at = next;
     }
