@@ -16,6 +16,7 @@ import { heapObjects } from './heap.ts';
 import { idleLaunch } from './idle.ts';
 import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
+import { openclLaunches } from './opencl.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
@@ -33,6 +34,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   layout: layoutAccess,
   sharing,
   system: systemMemory,
+  opencl: openclLaunches,
   start: startup,
 };
 

@@ -13,21 +13,32 @@ import type { Settlement } from './settlement.ts';
 import { HostEvent } from './user-events.ts';
 
 /**
- * How long, in milliseconds, a wait looks before it sleeps: longer than a sleeping core takes to come up, so that an idle
- * device costs one wake-up of the kernel's and not two.
+ * How long, in milliseconds, a wait looks before it sleeps, at most: longer than a sleeping core takes to come up, so that
+ * an idle device costs one wake-up of the kernel's and not two. Where that was of no use (a long kernel, or a busy machine
+ * on which looking only keeps the core from its processor) the next wait looks for a quarter of it, and once in a while
+ * for long again.
  */
-const SPIN_FOR = 0.15;
+const LONGEST_SPIN = 0.15;
+const TRY_LONG = 64;
 /** Looks between two looks at the clock. */
 const LOOKS = 64;
 
+let usefulSpin = LONGEST_SPIN;
+let waits = 0;
+
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
-  const spinUntil = performance.now() + SPIN_FOR;
+  const spin = ++waits % TRY_LONG === 0 ? LONGEST_SPIN : usefulSpin;
+  const spinUntil = performance.now() + spin;
   for (let seen = completions(pumps); ; seen = completions(pumps)) {
     pump(pumps);
-    if (command.settled) return true;
+    if (command.settled) {
+      usefulSpin = Math.min(LONGEST_SPIN, spin * 1.5 + 0.001);
+      return true;
+    }
     if (!changes(pumps, seen, spinUntil)) break;
   }
+  usefulSpin = Math.min(usefulSpin, spin) / 4;
   const patience = Math.min(...pumps.map((each) => each.patience));
   for (const each of pumps) each.block(1);
   try {
