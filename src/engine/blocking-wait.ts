@@ -71,7 +71,11 @@ function changes(pumps: readonly CommandPump[], seen: number, until: number): bo
   do {
     if (only) {
       if (only.spin(seen, LOOKS) > 0) return true;
-    } else for (let looks = LOOKS; looks > 0; looks--) if (completions(pumps) !== seen) return true;
+      continue;
+    }
+    for (let looks = LOOKS; looks > 0; looks--) if (completions(pumps) !== seen) return true;
+    for (const each of pumps) each.look();
+    if (completions(pumps) !== seen) return true;
   } while (performance.now() < until);
   return false;
 }

@@ -187,6 +187,9 @@ export class CommandPump {
     return LIVENESS;
   }
 
+  /** For a device whose completions nobody tells: finds out what has ended. */
+  look(): void {}
+
   /** Looks until a packet completes, at most so many times; gives how many are left. */
   spin(seen: number, times: number): number {
     const { i32 } = this.#host.control;

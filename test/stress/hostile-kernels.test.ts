@@ -152,7 +152,8 @@ class Bench {
         },
         error.message,
       );
-      assert.equal(error.errno, address === undefined ? undefined : 'EFAULT');
+      const errno = reason === 'read-only' ? 'EPERM' : 'EFAULT';
+      assert.equal(error.errno, address === undefined ? undefined : errno);
     } else {
       assert.ok(error instanceof DeviceLost, `a DeviceLost, not ${String(error)}`);
       assert.equal(error.device, 'wasm');

@@ -18,6 +18,8 @@ import type { Handle, OpenCl } from './icd/loader.ts';
 
 /** How often, in milliseconds, a timer or a blocked thread looks where nothing wakes it. */
 const LOOK_EVERY = 1;
+/** Milliseconds between two looks at the events, in a wait that does not sleep yet. */
+const PAUSE = 0.01;
 /** Far away: what keeps the process alive while a command waits for the host. */
 const LONG = 2 ** 30;
 
@@ -59,9 +61,14 @@ export class EventPump extends CommandPump {
     return this.stopped ? 0 : this.#slots.reduce((sum, { head }) => sum + head, 0) | 0;
   }
 
-  /** The driver's events say what has ended, and somebody has to look at them. */
-  override spin(seen: number): number {
+  override look(): void {
     this.pump();
+  }
+
+  /** The driver's events say what has ended. To ask for them without pause would keep the driver's threads from them. */
+  override spin(seen: number): number {
+    for (const until = performance.now() + PAUSE; performance.now() < until; );
+    this.look();
     return this.completions === seen ? 0 : 1;
   }
 
