@@ -8,7 +8,7 @@
  * @module
  */
 import { array, bool, f32, f64, type LayoutMemory, pointer, struct, u16, u32 } from '../dist/layout/index.js';
-import { beside, nanoseconds, type Row, rounded } from './rows.ts';
+import { beside, inTurn, type Row, rounded } from './rows.ts';
 
 const COUNT = 1_000_000;
 const STRETCH = 10_000;
@@ -35,22 +35,18 @@ export async function layoutAccess(quick: boolean): Promise<Row[]> {
   const view = dataViewLoops(bytes, memory.address);
   const typed = typedArrayLoops(bytes);
 
-  const time = (loop: Loop, stretch: number) =>
-    nanoseconds(
-      COUNT,
-      () => {
-        for (let i = 0; i < COUNT; i += stretch) loop(i, i + stretch);
-      },
-      rounds,
-    );
   const rows: Row[] = [];
   const measure = (what: string, mine: Loop, hand: Loop, arrays: Loop | undefined, stretch = STRETCH) => {
     if (mine(0, COUNT) !== hand(0, COUNT)) throw new Error(`${what}: the sums differ`);
-    const row: Row = { group: 'layout', what, unit: 'ns', ours: rounded(time(mine, stretch)) };
+    const contenders = [mine, hand, ...(arrays ? [arrays] : [])].map((loop) => () => {
+      for (let i = 0; i < COUNT; i += stretch) loop(i, i + stretch);
+    });
+    const [time, byHand, byArrays] = inTurn(COUNT, contenders, rounds);
+    const row: Row = { group: 'layout', what, unit: 'ns', ours: rounded(time!) };
     // An accessor for each node is an allocation for each node: measured, and no way to write a loop.
     if (mine !== ours.sumAt) row.target = 'at most 1.5x the time of DataView code';
-    rows.push(beside(row, 'DataView by hand', time(hand, stretch)));
-    if (arrays) rows.push(beside(row, 'typed arrays by hand', time(arrays, stretch)));
+    rows.push(beside(row, 'DataView by hand', byHand!));
+    if (byArrays !== undefined) rows.push(beside(row, 'typed arrays by hand', byArrays));
   };
   measure('write a node: value, tag, pointer', ours.fill, view.fill, typed.fill);
   // By index there is no address to work with; by address, both subtract where the memory begins.

@@ -30,15 +30,25 @@ export interface Rounds {
 
 /** Median nanoseconds of one operation; `round` performs `operations` of them. */
 export function nanoseconds(operations: number, round: () => void, options: Rounds = {}): number {
-  const { warmups = 3, rounds = 9 } = options;
-  for (let i = 0; i < warmups; i++) round();
-  const times: number[] = [];
+  return inTurn(operations, [round], options)[0]!;
+}
+
+/** The same of several contenders, whose rounds take turns: what slows the machine for a while slows all of them. */
+export function inTurn(
+  operations: number,
+  contenders: readonly (() => void)[],
+  { warmups = 3, rounds = 9 }: Rounds = {},
+): number[] {
+  for (const round of contenders) for (let i = 0; i < warmups; i++) round();
+  const times = contenders.map((): number[] => []);
   for (let i = 0; i < rounds; i++) {
-    const start = process.hrtime.bigint();
-    round();
-    times.push(Number(process.hrtime.bigint() - start) / operations);
+    for (const [which, round] of contenders.entries()) {
+      const start = process.hrtime.bigint();
+      round();
+      times[which]!.push(Number(process.hrtime.bigint() - start) / operations);
+    }
   }
-  return median(times);
+  return times.map(median);
 }
 
 export function median(values: readonly number[]): number {
