@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openMirror, SharedChannel, SharedMutex } from 'mirrorspace';
-import { eventually } from '../fixtures/proc.ts';
+import { asleep, eventually } from '../fixtures/proc.ts';
 import { forkMember, type Member, type Scope, withShared } from '../fixtures/share-members.ts';
 
 const open = () => openMirror({ devices: {}, name: 'ends' });
@@ -67,7 +67,7 @@ for (const end of ['free', 'close'] as const)
           const member = await child();
           const blocked = block(member, wait);
           await eventually('it begins', () => Atomics.load(flag, 0) === 1);
-          await new Promise((resolve) => setTimeout(resolve, 250));
+          await asleep(member.pid);
           if (end === 'free') buffer.free();
           else await mirror.close();
           assert.equal(await blocked, end === 'free' ? 'freed' : 'closed');
@@ -100,7 +100,7 @@ describe('after the owner was killed', () => {
           const flag = attached.buffer('flag')!.view(Int32Array);
           while (Atomics.load(flag, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
         });
-        await new Promise((resolve) => setTimeout(resolve, 250));
+        await asleep(member.pid);
         await owner.end();
         assert.equal(await blocked, 'lost');
         assert.equal(await member.run(({ attached }) => attached.state), 'lost');
@@ -164,7 +164,7 @@ test('notify wakes whole numbers of waiters: none for 0, and fractions are cut a
       return attached.wait(attached.buffer('word')!.address, 0);
     });
     await eventually('it begins', () => Atomics.load(flag, 0) === 1);
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await asleep(member.pid);
     for (let i = 0; i < 50; i++) {
       assert.equal(mirror.notify(buffer.address, 0), 0);
       assert.equal(mirror.notify(buffer.address, 0.9), 0);

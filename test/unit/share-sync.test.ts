@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Mirror, openMirror, SharedChannel, SharedMutex } from 'mirrorspace';
-import { eventually, processStatus } from '../fixtures/proc.ts';
+import { asleep, eventually } from '../fixtures/proc.ts';
 import { withShared } from '../fixtures/share-members.ts';
 
 const open = () => openMirror({ devices: {}, name: 'sync' });
@@ -125,7 +125,7 @@ describe('wait and notify', () => {
         attached.wait(address, 0);
       });
       await eventually('it is about to wait', () => buffer.view(Int32Array)[1] === 1);
-      await eventually('it sleeps', () => processStatus(other.pid)?.state === 'S');
+      await asleep(other.pid);
       buffer.free();
       await assert.rejects(blocked, { name: 'StateError', state: 'freed' });
     }));
