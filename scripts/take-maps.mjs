@@ -41,6 +41,13 @@ const programs = {
     '-quiet',
     '-',
   ],
+  // Its own program: /usr/bin/chromium is a script. Pages, profile and caches stay in memory or in the work folder.
+  chromium: [
+    '/usr/lib/chromium/chromium',
+    ...['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--remote-debugging-port=0'],
+    `--user-data-dir=${work}/profile`,
+    'about:blank',
+  ],
   gdb: ['/usr/bin/gdb', '-q', '-nx'],
   git: ['/usr/bin/git', '-C', '/', 'hash-object', '--stdin'],
   java: ['/usr/bin/java', '-XX:-UsePerfData', `${work}/Wait.java`],
@@ -65,18 +72,26 @@ async function settled(pid) {
 }
 
 // Shared memory of System V has a key for a name.
-const SYSTEM = /^(\/usr\/(bin|lib|lib64|libexec|share)\/|\/(bin|lib|lib64|dev)\/|\/memfd:|\/SYSV|\[|$)/;
+// A profile of chromium's lies in the folder of this run.
+const SYSTEM =
+  /^(\/tmp\/run\/|\/usr\/(bin|lib|lib64|libexec|share)\/|\/(bin|lib|lib64|dev)\/|\/var\/cache\/|\/memfd:|\/SYSV|\[|$)/;
 
 mkdirSync(folder, { recursive: true });
 for (const [name, [command, ...args]] of Object.entries(programs)) {
   if (process.argv.length > 2 && !process.argv.includes(name, 2)) continue;
-  const env = { PATH: '/usr/bin:/bin', HOME: '/', LC_ALL: 'C' };
+  const env = { PATH: '/usr/bin:/bin', HOME: work, LC_ALL: 'C' };
   const as = name === 'postgres' ? nobody : {};
-  const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', env, ...as });
+  const child = spawn(command, args, {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    cwd: '/',
+    env,
+    ...as,
+  });
   child.stdin.on('error', () => {});
   try {
     if (!child.pid) throw new Error('it is not installed');
-    const text = await settled(child.pid);
+    const text = (await settled(child.pid)).replaceAll(work, '/tmp/run');
     const foreign = text
       .split('\n')
       .map((line) => line.slice(73))
@@ -88,7 +103,8 @@ for (const [name, [command, ...args]] of Object.entries(programs)) {
     console.log(`${name}: none, ${error.message}`);
   } finally {
     child.on('error', () => {});
-    child.kill('SIGKILL');
+    // With the processes that it has started.
+    if (child.pid) process.kill(-child.pid, 'SIGKILL');
   }
 }
 rmSync(work, { recursive: true });
