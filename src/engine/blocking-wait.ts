@@ -10,35 +10,32 @@ import { type Awaited, futexWaitAny } from '../linux/futex.ts';
 import { QueuedCommand } from './command.ts';
 import type { CommandPump } from './command-pump.ts';
 import type { Settlement } from './settlement.ts';
+import { UsefulSpin } from './useful-spin.ts';
 import { HostEvent } from './user-events.ts';
 
 /**
  * How long, in milliseconds, a wait looks before it sleeps, at most: longer than a sleeping core takes to come up, so that
- * an idle device costs one wake-up of the kernel's and not two. Where that was of no use (a long kernel, or a busy machine
- * on which looking only keeps the core from its processor) the next wait looks for a quarter of it, and once in a while
- * for long again.
+ * an idle device costs one wake-up of the kernel's and not two.
  */
 const LONGEST_SPIN = 0.15;
-const TRY_LONG = 64;
 /** Looks between two looks at the clock. */
 const LOOKS = 64;
 
-let usefulSpin = LONGEST_SPIN;
-let waits = 0;
+const usefulSpin = new UsefulSpin(LONGEST_SPIN);
 
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
-  const spin = ++waits % TRY_LONG === 0 ? LONGEST_SPIN : usefulSpin;
+  const spin = usefulSpin.next();
   const spinUntil = performance.now() + spin;
   for (let seen = completions(pumps); ; seen = completions(pumps)) {
     pump(pumps);
     if (command.settled) {
-      usefulSpin = Math.min(LONGEST_SPIN, spin * 1.5 + 0.001);
+      usefulSpin.worked(spin);
       return true;
     }
     if (!changes(pumps, seen, spinUntil)) break;
   }
-  usefulSpin = Math.min(usefulSpin, spin) / 4;
+  usefulSpin.failed(spin);
   const patience = Math.min(...pumps.map((each) => each.patience));
   for (const each of pumps) each.block(1);
   try {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { UsefulSpin } from '../../engine/useful-spin.ts';
 import { SystemError } from '../../errors.ts';
 import { futexSleep, futexWake } from '../../linux/futex.ts';
 import type { Address } from '../../mm/address.ts';
@@ -20,13 +21,8 @@ export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
  * exists.
  */
 const SLICE = 100;
-/**
- * How long, in milliseconds, a blocking wait looks at the word before it sleeps, at most: about what a wake-up takes on
- * an idle machine. On a busy one looking only takes time from the one that is waited for, and sleepers are woken within
- * microseconds; so it looks for less whenever that was of no use, and for long again once in a while.
- */
+/** How long, in milliseconds, a blocking wait looks at the word, at most: about what a wake-up takes on an idle machine. */
 const LONGEST_SPIN = 0.05;
-const TRY_LONG = 64;
 /** Looks between two looks at the clock. */
 const LOOKS = 200;
 const MOST_WAKES = 2 ** 31 - 1;
@@ -52,8 +48,7 @@ export class Waits {
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #pending = new Set<Pending>();
-  #spin = LONGEST_SPIN;
-  #waits = 0;
+  readonly #usefulSpin = new UsefulSpin(LONGEST_SPIN);
 
   constructor(own: Membership) {
     this.own = own;
@@ -68,16 +63,16 @@ export class Waits {
     if (Atomics.load(i32, index) !== expected) return 'not-equal';
     const begun = performance.now();
     const deadline = begun + timeout;
-    const spin = ++this.#waits % TRY_LONG === 0 ? LONGEST_SPIN : this.#spin;
+    const spin = this.#usefulSpin.next();
     for (const end = begun + Math.min(spin, timeout); performance.now() < end; )
       for (let i = 0; i < LOOKS; i++) {
         if (Atomics.load(i32, index) === expected) continue;
-        this.#spin = Math.min(LONGEST_SPIN, spin * 1.5 + 0.001);
+        this.#usefulSpin.worked(spin);
         // A free changes words as well.
         word.check();
         return 'ok';
       }
-    this.#spin = Math.min(this.#spin, spin) / 4;
+    this.#usefulSpin.failed(spin);
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
       if (this.sleep(word, expected, Math.min(left, SLICE)) !== 'timed-out') return 'ok';
