@@ -114,14 +114,16 @@ export class Supervisor {
     const { i32 } = this.#o.control;
     const native = coreWord(core) + CORE.NATIVE;
     const call = Atomics.load(i32, native);
-    const giveUp = (what: string): never => {
-      blame(this.#o.control, core, loading, failure !== undefined);
-      this.#o.lose(`core ${core} could not be stopped ${what}`);
-    };
+    const wild = failure !== undefined;
     const patience = [
-      setTimeout(() => giveUp(`within ${TERMINATION_PATIENCE} ms`), TERMINATION_PATIENCE),
       setTimeout(() => {
-        if (call % 2 !== 0 && Atomics.load(i32, native) === call) giveUp('inside a native library');
+        blame(this.#o.control, core, loading, wild);
+        this.#o.lose(`core ${core} could not be stopped within ${TERMINATION_PATIENCE} ms`);
+      }, TERMINATION_PATIENCE),
+      setTimeout(() => {
+        if (call % 2 === 0 || Atomics.load(i32, native) !== call) return;
+        blame(this.#o.control, core, loading, wild);
+        this.#o.lose(`core ${core} could not be stopped inside a native library`);
       }, NATIVE_PATIENCE),
     ];
     thread?.once('exit', () => patience.forEach(clearTimeout));

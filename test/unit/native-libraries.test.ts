@@ -309,3 +309,23 @@ describe('a bad library or declaration', () => {
     assert.equal(typeof typed, 'function');
   });
 });
+
+describe('a system call of a native library', () => {
+  it('does not see pages that nobody has touched, and those that were brought up', () =>
+    withProcess(
+      async ({ mirror, proc }) => {
+        const functions = { uname: { parameters: ['pointer'], result: 'i32' } } as const;
+        const uname = (await proc.load({ library: LIBC, functions })).kernel('uname');
+        const [names, status] = [mirror.alloc(PAGE), mirror.alloc(4)];
+        status.bytes.fill(7);
+        await proc.queue.migrate(status).done;
+        await proc.queue.launch(uname, { items: 1, args: [names, status] }).done;
+        assert.equal(status.view(Int32Array)[0], -1);
+        await proc.queue.migrate(names).done;
+        await proc.queue.launch(uname, { items: 1, args: [names, status] }).done;
+        assert.equal(status.view(Int32Array)[0], 0);
+        assert.match(Buffer.from(names.bytes).toString('latin1'), /^Linux\0/);
+      },
+      { cores: 1 },
+    ));
+});

@@ -1,7 +1,7 @@
 /**
  * What of a shared library a process device is to call: the declarations of its functions, as a C header has them, and
  * their check at the door. A library can't be asked for the parameters of its functions; what is declared here is what is
- * called. Pure.
+ * called.
  *
  * @module
  */
