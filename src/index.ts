@@ -48,6 +48,13 @@ export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-qu
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type Advice,
+  type NativeFunctions,
+  type NativeKinds,
+  type NativeParameter,
+  type NativeProgram,
+  type NativeResult,
+  type NativeSignature,
+  type NativeSource,
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
