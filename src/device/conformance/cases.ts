@@ -6,7 +6,7 @@
 import type { ContractCase, SvmCase } from './case.ts';
 import { failing, readOnly, silent, stops, wild } from './contract/failures.ts';
 import { capabilities, identity } from './contract/identity.ts';
-import { argumentKinds, chunks, counters, items, refusals } from './contract/launches.ts';
+import { argumentKinds, chunks, counters, items, refusals, workGroups } from './contract/launches.ts';
 import { close, loss } from './contract/lifetime.ts';
 import { blocking, dependencies, drains, kinds, order, several, status } from './contract/queues.ts';
 import { freed, reserved, window } from './contract/window.ts';
@@ -35,7 +35,7 @@ import { fineGrainSystem } from './svm/system.ts';
 /** About each device, and the interface that mirrors and users know. */
 export const CONTRACT_CASES: readonly ContractCase[] = [
   ...[identity, capabilities, window, reserved, freed],
-  ...[items, chunks, argumentKinds, refusals, counters],
+  ...[items, chunks, workGroups, argumentKinds, refusals, counters],
   ...[order, kinds, status, blocking, several, dependencies, drains],
   ...[failing, silent, wild, readOnly, stops, loss, close],
 ];
