@@ -36,6 +36,13 @@ export type {
   UnmapOptions,
   UserEvent,
 } from './device/device.ts';
+export type {
+  OpenClArgumentKind,
+  OpenClArgumentsOf,
+  OpenClKernel,
+  StructKind,
+  StructValue,
+} from './device/opencl/argument-kinds.ts';
 export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
 export { listOpenclDevices, type OpenClChoice } from './device/opencl/list-devices.ts';
 export {
@@ -44,6 +51,7 @@ export {
   type OpenClLoadOptions,
   openclDevice,
 } from './device/opencl/opencl-device.ts';
+export type { OpenClProgram } from './device/opencl/opencl-program.ts';
 export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {

@@ -13,6 +13,7 @@ import { freed, reserved, window } from './contract/window.ts';
 import { allocateSharedBuffer } from './svm/allocate-shared-buffer.ts';
 import { allocateSharedBufferNegative } from './svm/allocate-shared-buffer-negative.ts';
 import { byteGranularity } from './svm/byte-granularity.ts';
+import { chains } from './svm/chains.ts';
 import { enqueueCopy, enqueueFill, enqueueGated } from './svm/enqueue-api.ts';
 import { enqueueFree, enqueueHostCopy } from './svm/enqueue-host.ts';
 import { execInfoPointers } from './svm/exec-info-pointers.ts';
@@ -39,7 +40,7 @@ export const CONTRACT_CASES: readonly ContractCase[] = [
   ...[failing, silent, wild, readOnly, stops, loss, close],
 ];
 
-/** About memory that host and devices share: the OpenCL conformance tests of SVM. */
+/** About memory that host and devices share: the OpenCL conformance tests of SVM, and chains over all sides. */
 export const SVM_CASES: readonly SvmCase[] = [
   ...[allocateSharedBuffer, allocateSharedBufferNegative],
   byteGranularity,
@@ -53,4 +54,5 @@ export const SVM_CASES: readonly SvmCase[] = [
   ...[coarseGrainOldApi, coarseGrainNewApi],
   ...[fineGrainSystem, fineGrainBuffers],
   sharedSubBuffers,
+  chains,
 ];
