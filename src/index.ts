@@ -45,6 +45,7 @@ export {
   openclDevice,
 } from './device/opencl/opencl-device.ts';
 export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
+export type { OpenClPointers } from './device/opencl/pointer-mode.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type Advice,

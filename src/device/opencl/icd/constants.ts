@@ -33,6 +33,10 @@ export const CL_DEVICE_SVM_FINE_GRAIN_BUFFER = 1 << 1;
 export const CL_DEVICE_SVM_FINE_GRAIN_SYSTEM = 1 << 2;
 export const CL_DEVICE_SVM_ATOMICS = 1 << 3;
 
+export const CL_MEM_READ_WRITE = 1 << 0;
+export const CL_MEM_SVM_FINE_GRAIN_BUFFER = 1 << 10;
+export const CL_MEM_SVM_ATOMICS = 1 << 11;
+
 export const CL_QUEUE_PROPERTIES = 0x1093;
 export const CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE = 1 << 0;
 export const CL_QUEUE_PROFILING_ENABLE = 1 << 1;
@@ -49,6 +53,7 @@ export const CL_KERNEL_ARG_ADDRESS_LOCAL = 0x119c;
 export const CL_KERNEL_ARG_ADDRESS_CONSTANT = 0x119d;
 export const CL_KERNEL_ARG_ADDRESS_PRIVATE = 0x119e;
 export const CL_KERNEL_WORK_GROUP_SIZE = 0x11b0;
+export const CL_KERNEL_EXEC_INFO_SVM_PTRS = 0x11b6;
 export const CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM = 0x11b7;
 
 export const CL_EVENT_COMMAND_EXECUTION_STATUS = 0x11d3;
