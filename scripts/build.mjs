@@ -46,6 +46,7 @@ try {
       entryPoints: [
         'src/index.ts',
         'src/mm/index.ts',
+        'src/placement/index.ts',
         'src/layout/index.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
@@ -72,6 +73,19 @@ try {
         'src/device/process/system/entry-host.ts',
       ],
     });
+    // The command line is one more user of the package: it imports that by name. What it uses of others is in the bundle,
+    // so that whoever installs the package installs nothing for it.
+    await build({
+      ...common,
+      format: 'esm',
+      external: ['mirrorspace', 'mirrorspace/*'],
+      banner: {
+        js: `#!/usr/bin/env node
+import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`,
+      },
+      entryPoints: ['src/cli/main.ts'],
+    });
+    chmodSync(`${made}/cli/main.js`, 0o755);
     await compileConformanceKernels();
     const old = `${made}-old`;
     if (existsSync(`${root}dist`)) renameSync(`${root}dist`, old);
