@@ -78,6 +78,8 @@ try {
     await build({
       ...common,
       format: 'esm',
+      splitting: true,
+      chunkNames: 'cli/[name]-[hash]',
       external: ['mirrorspace', 'mirrorspace/*'],
       banner: {
         js: `#!/usr/bin/env node

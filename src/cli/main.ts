@@ -8,12 +8,13 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench.ts';
+import { doctorCommand } from './doctor.ts';
 import { mapsCommand } from './maps.ts';
 import { Failure, UsageFailure } from './output.ts';
 import { planCommand } from './plan.ts';
 
 /** In the order of the help. */
-const commands: readonly (() => Command)[] = [mapsCommand, planCommand, benchCommand];
+const commands: readonly (() => Command)[] = [doctorCommand, mapsCommand, planCommand, benchCommand];
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
