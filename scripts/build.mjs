@@ -80,6 +80,8 @@ try {
       format: 'esm',
       splitting: true,
       chunkNames: 'cli/[name]-[hash]',
+      // Mostly commander; the sources would weigh more than it.
+      sourcemap: false,
       external: ['mirrorspace', 'mirrorspace/*'],
       banner: {
         js: `#!/usr/bin/env node
@@ -88,6 +90,7 @@ import { createRequire as requireOf } from 'node:module'; const require = requir
       entryPoints: ['src/cli/main.ts'],
     });
     chmodSync(`${made}/cli/main.js`, 0o755);
+    writeFileSync(`${made}/cli/LICENSES.txt`, licences(['commander', 'picocolors']));
     await compileConformanceKernels();
     const old = `${made}-old`;
     if (existsSync(`${root}dist`)) renameSync(`${root}dist`, old);
@@ -98,6 +101,15 @@ import { createRequire as requireOf } from 'node:module'; const require = requir
   }
 } finally {
   rmSync(made, { recursive: true, force: true });
+}
+
+/** What those ask for whose code is in a bundle. */
+function licences(packages) {
+  const texts = packages.map((name) => {
+    const { version } = JSON.parse(readFileSync(`${root}node_modules/${name}/package.json`, 'utf8'));
+    return `${name} ${version}\n\n${readFileSync(`${root}node_modules/${name}/LICENSE`, 'utf8').trim()}\n`;
+  });
+  return `The command line contains code of these packages.\n\n${texts.join('\n\n')}`;
 }
 
 /** The conformance suite's kernels, in AssemblyScript. They have no static data. */
