@@ -131,7 +131,7 @@ describe("reading the host's memory", () => {
 
 describe('what is not there, or not to be read', () => {
   it('is a typed fault of that launch: a hole, a guard page, null, the node binary', () =>
-    withSystem(async ({ proc, read, touch }) => {
+    withSystem(async ({ proc, program, out, read, touch }) => {
       const pages = hostPages(3, 1);
       const hole = 0x3_0000_0000;
       for (const address of [hole, pages.end, 16]) {
@@ -143,7 +143,11 @@ describe('what is not there, or not to be read', () => {
       assert.equal((await touch(pages.address, 3))[2], 3);
       const [own] = proc.unmirrorable();
       assert.ok(own);
-      const fault = await faultOf(read(own.start, 1));
+      // The argument is refused, and what the kernel comes to by itself is a fault.
+      await assert.rejects(read(own.start, 1), { code: 'ERR_OUT_OF_RANGE' });
+      out.view(Float64Array)[0] = own.start;
+      const follow = program.kernel('readPointer', ['pointer', 'pointer']);
+      const fault = await faultOf(proc.queue.launch(follow, { items: 1, args: [out, out] }));
       assert.match(fault.message, /the device has that for itself/);
       assert.equal(proc.counters().reopens, 0);
     }));

@@ -8,6 +8,7 @@ import { KiB, MiB } from '../../../mm/address.ts';
 import { type Capabilities, SVM } from '../../capabilities.ts';
 import type { Addressed } from '../../device.ts';
 import type { SystemMode } from '../process-options.ts';
+import type { SystemPaging } from '../system-memory.ts';
 import type { Advice } from './messages.ts';
 
 export type { Advice };
@@ -27,9 +28,11 @@ const READ =
 /** Atomics are among the device's cores; never with the host. */
 const ALL = READ | SVM.DEVICE_WRITE | SVM.DEVICE_ATOMIC_ACCESS;
 
-export function systemCapabilities(mode: SystemMode): Capabilities {
+/** Memory that has to be declared first is not system allocated in the sense of the specification. */
+export function systemCapabilities(mode: SystemMode, paging: SystemPaging): Capabilities {
   if (mode === 'off') return 0;
-  return mode === 'all' ? ALL : READ;
+  const all = mode === 'all' ? ALL : READ;
+  return paging === 'declared' ? all & ~SVM.SYSTEM_ALLOCATED : all;
 }
 
 const EXPECTED = "'prefetch', 'drop' or { fetchSize }";

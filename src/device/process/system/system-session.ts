@@ -10,6 +10,7 @@ import { takeDescriptor } from '../../../linux/other-process.ts';
 import { pidfdOpen } from '../../../linux/process.ts';
 import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES, COUNTERS, counterIndex } from './area.ts';
+import type { DeclaredSession } from './declared-session.ts';
 import type { Advice, AttachRequest } from './messages.ts';
 import { lossOfStores } from './opened.ts';
 import { type Attachment, attachDevice, refusal } from './system-pager.ts';
@@ -41,6 +42,8 @@ export interface SystemCounters {
   readonly writeBacks: number;
   readonly writtenBackBytes: number;
   readonly unwrittenBytes: number;
+  /** In declared mode: bytes of what is declared that were copied to the device, since they had changed. */
+  readonly declaredBytes: number;
 }
 
 export const NO_SYSTEM_COUNTERS: SystemCounters = {
@@ -59,7 +62,22 @@ export const NO_SYSTEM_COUNTERS: SystemCounters = {
   writeBacks: 0,
   writtenBackBytes: 0,
   unwrittenBytes: 0,
+  declaredBytes: 0,
 };
+
+/** With what a device without faults has counted. */
+export function addDeclared(counters: SystemCounters, declared: DeclaredSession | undefined): SystemCounters {
+  if (!declared) return counters;
+  const { acquires, copiedBytes, writeBacks, writtenBackBytes, unwrittenBytes } = declared;
+  return {
+    ...counters,
+    acquires: counters.acquires + acquires,
+    writeBacks: counters.writeBacks + writeBacks,
+    writtenBackBytes: counters.writtenBackBytes + writtenBackBytes,
+    unwrittenBytes: counters.unwrittenBytes + unwrittenBytes,
+    declaredBytes: counters.declaredBytes + copiedBytes,
+  };
+}
 
 export class SystemSession {
   readonly #area: SharedMemory;
@@ -111,7 +129,7 @@ export class SystemSession {
       counter,
       this.#before[counter] + this.#area.f64[counterIndex(counter)]!,
     ]);
-    return Object.fromEntries(counted) as unknown as SystemCounters;
+    return { ...NO_SYSTEM_COUNTERS, ...Object.fromEntries(counted) };
   }
 
   /** The process has ended, or ends at once. */
