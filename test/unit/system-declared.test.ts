@@ -136,7 +136,6 @@ describe('a device without page faults', () => {
 
   it('has one copy for all such devices of a mirror', async () => {
     const options = { system: 'read', faults: 'trap', cores: 1 } as const;
-    assert.equal(device().kind, 'process');
     const mirror = await openMirror({ devices: { a: processDevice(options), b: processDevice(options) } });
     try {
       const { a, b } = mirror.devices;
