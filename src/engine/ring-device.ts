@@ -42,6 +42,7 @@ export interface RingDeviceOptions extends SessionOptions {
   /** See {@link QueueHost}. */
   reaches?(name: string, address: number, size: number): void;
   declare?(ranges: readonly Range[]): () => void;
+  forget?(range: Range): void;
   /** Starts the process, programs and all; the log already lists the live ranges. */
   start(log: MapLogWriter): Promise<DeviceProcess>;
 }
@@ -208,6 +209,10 @@ export class RingDevice implements QueueHost, MirrorPort {
 
   get declare(): QueueHost['declare'] {
     return this.#o.declare;
+  }
+
+  get forget(): QueueHost['forget'] {
+    return this.#o.forget;
   }
 
   get scope(): object {

@@ -33,7 +33,7 @@ import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
 import { hostCopy } from './host-copies.ts';
 import { type ArgumentContext, isAddressed, packArguments } from './kernel-arguments.ts';
 import { chunkSize, countItems, groupSize } from './launch-range.ts';
-import { checkedRange, copyEnd } from './memory-ranges.ts';
+import { checkAddressed, checkedRange, copyEnd } from './memory-ranges.ts';
 import { checkRanges, migrateOptions, prefetchHere, prefetchPackets } from './migration.ts';
 import { mapCommand, unmapCommand } from './ownership-commands.ts';
 import { dispatch, fillPacket, nothing, patternBytes, TRANSFER_CHUNK } from './packets.ts';
@@ -67,6 +67,8 @@ export interface QueueHost {
   readonly reaches?: ((name: string, address: number, size: number) => void) | undefined;
   /** Such memory that a launch names: for the time of the launch. Gives what ends that. */
   readonly declare?: ((ranges: readonly Range[]) => () => void) | undefined;
+  /** Forgets copies of such memory before the next packet that is submitted. */
+  readonly forget?: ((range: Range) => void) | undefined;
   /** Throws where the device is lost (and not being reopened) or closed. */
   submit(
     queue: RingQueue,
@@ -207,6 +209,14 @@ export class RingQueue implements Queue {
     const last = packets.pop()!;
     const parts = packets.map((packet) => this.#put('migrate', 'migrate', packet, rest));
     return this.#put('migrate', 'migrate', last, rest, parts);
+  }
+
+  invalidate(range: Addressed, options: CommandOptions = NO_OPTIONS): Command {
+    checkObject('options', options);
+    const { address, size } = checkAddressed('range', range);
+    const { forget } = this.#host;
+    const packet = forget ? () => forget({ start: address, end: address + size }) : nothing();
+    return this.#put('invalidate', 'invalidate', packet, options);
   }
 
   free(

@@ -84,6 +84,7 @@ export class Sessions {
             around: this.system.around,
             reaches: (name, address, size) => this.system.checkReach(name, address, size),
             declare: (ranges) => this.system.declare(ranges),
+            forget: (range) => this.system.advise(range, 'drop'),
           }),
       start: (log) => this.#start(log),
     });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkAddressed } from '../../../engine/memory-ranges.ts';
 import { invalidType, outOfRange, UnsupportedError } from '../../../errors.ts';
 import { KiB, MiB } from '../../../mm/address.ts';
 import { type Capabilities, SVM } from '../../capabilities.ts';
@@ -35,20 +36,18 @@ export function systemCapabilities(mode: SystemMode, paging: SystemPaging): Capa
   return paging === 'declared' ? all & ~SVM.SYSTEM_ALLOCATED : all;
 }
 
-const EXPECTED = "'prefetch', 'drop' or { fetchSize }";
+const EXPECTED = "'prefetch', 'drop', { fetchSize } or { readMostly }";
 
 export function checkAdvice(where: Addressed, advice: Advice): void {
-  if (typeof where !== 'object' || where === null) throw invalidType('where', '{ address, size }', where);
-  for (const name of ['address', 'size'] as const) {
-    if (typeof where[name] !== 'number') throw invalidType(`where.${name}`, 'a number', where[name]);
-    if (!Number.isSafeInteger(where[name]) || where[name] < 0)
-      throw outOfRange(`where.${name}`, 'an integer >= 0', where[name]);
-  }
-  if (where.address + where.size > 2 ** 47)
-    throw outOfRange('where.size', 'a range that ends below 2^47', where.size);
+  checkAddressed('where', where);
   if (advice === 'prefetch' || advice === 'drop') return;
   if (typeof advice === 'string') throw outOfRange('advice', EXPECTED, advice);
   if (typeof advice !== 'object' || advice === null) throw invalidType('advice', EXPECTED, advice);
+  if ('readMostly' in advice) {
+    if (typeof advice.readMostly !== 'boolean')
+      throw invalidType('readMostly', 'a boolean', advice.readMostly);
+    return;
+  }
   const { fetchSize } = advice;
   if (typeof fetchSize !== 'number') throw invalidType('fetchSize', 'a number of bytes', fetchSize);
   const power = fetchSize >= 4 * KiB && fetchSize <= 2 * MiB && Number.isInteger(Math.log2(fetchSize));

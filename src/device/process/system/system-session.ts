@@ -36,6 +36,8 @@ export interface SystemCounters {
   /** or it was advised. */
   readonly advisedBytes: number;
   readonly prefetchedBytes: number;
+  /** Bytes that were dropped as out of date and copied again at once, since they were advised to be read mostly. */
+  readonly refreshedBytes: number;
   /** Stores that opened pages for writing. */
   readonly writableFaults: number;
   /** Packets after which there was something to compare; bytes that had changed and went to the host; pages that could not. */
@@ -58,6 +60,7 @@ export const NO_SYSTEM_COUNTERS: SystemCounters = {
   untrackedBytes: 0,
   advisedBytes: 0,
   prefetchedBytes: 0,
+  refreshedBytes: 0,
   writableFaults: 0,
   writeBacks: 0,
   writtenBackBytes: 0,
