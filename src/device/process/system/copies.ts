@@ -7,8 +7,10 @@ import type { MappedArea } from '../../../linux/page-map.ts';
 import { signalEventfd } from '../../../linux/process.ts';
 import { copyRange, wakeRange } from '../../../linux/userfaultfd.ts';
 import { alignDown, alignUp, type Range } from '../../../mm/address.ts';
+import { joined } from '../claims.ts';
 import type { Counter } from './area.ts';
 import { chooseChunk, NO_SEQUENCE, type Sequence } from './chunks.ts';
+import { common, without } from './declared-runs.ts';
 import { Residency } from './residency.ts';
 import type { Cache, HostTracker } from './tracker.ts';
 
@@ -45,6 +47,8 @@ export class Copies implements Cache {
   readonly #untracked: Residency;
   readonly #advised: Residency;
   readonly #sizes: (Range & { readonly size: number })[] = [];
+  /** By start, disjoint. */
+  #mostlyRead: readonly Range[] = [];
   readonly #o: CopiesOptions;
   #sequence: Sequence = NO_SEQUENCE;
 
@@ -116,8 +120,20 @@ export class Copies implements Cache {
     return { start: Math.max(bounds.start, from), end: Math.min(bounds.end, from + advised.size) };
   }
 
+  /** What was copied of a range is to be copied again when it is out of date, or no longer. */
+  readMostly(range: Range, on: boolean): void {
+    const others = without(this.#mostlyRead, [range]);
+    this.#mostlyRead = on ? [...others, range].sort((a, b) => a.start - b.start) : others;
+  }
+
+  /** What of ranges that are about to be dropped is to be copied again at once. */
+  mostlyRead(dropped: readonly Range[]): readonly Range[] {
+    if (this.#mostlyRead.length === 0) return dropped.slice(0, 0);
+    return common(joined(dropped), this.#mostlyRead);
+  }
+
   /** Copies now what of a range can be copied and is not there; wakes whoever waits for it. */
-  prefetch(range: Range): void {
+  prefetch(range: Range, counter: Counter = 'prefetchedBytes'): void {
     const { arenaInode, count, pageSize, tracker, userfaultfd } = this.#o;
     tracker.refresh();
     for (let at = alignDown(range.start, pageSize); at < range.end; ) {
@@ -131,7 +147,7 @@ export class Copies implements Cache {
       const wanted = { start, end: Math.min(bounds.end, alignUp(range.end, pageSize)) };
       at = wanted.end;
       for (const gap of this.#resident(area).gaps(wanted)) {
-        count('prefetchedBytes', this.#copy(gap, -1, area).bytes);
+        count(counter, this.#copy(gap, -1, area).bytes);
         wakeRange(userfaultfd, gap.start, gap.end - gap.start);
       }
     }
