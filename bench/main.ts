@@ -23,6 +23,7 @@ import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
 import { streaming } from './streaming.ts';
 import { systemMemory } from './system.ts';
+import { systemKernel } from './system-kernel.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
@@ -33,7 +34,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   'hand-over': handOver,
   layout: layoutAccess,
   sharing,
-  system: systemMemory,
+  system: async (quick) => [...(await systemMemory(quick)), ...(await systemKernel(quick))],
   opencl: openclLaunches,
   start: startup,
 };
