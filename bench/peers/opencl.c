@@ -1,4 +1,5 @@
-// What an OpenCL driver takes when C asks it: medians of an empty kernel and clFinish, of mapping and unmapping a coarse SVM
+// What an OpenCL driver takes when C asks it: medians of an empty kernel and clFinish, back to back and 20 us after the one
+// before (the pause is not counted: the driver's threads have gone to sleep by then), of mapping and unmapping a coarse SVM
 // buffer, of handing a buffer over (host stores, a kernel reads and answers), in microseconds; of a kernel over 64 MiB, in
 // milliseconds. Its argument is the number of repetitions. Prototypes are those of cl.h: no header and no development
 // package is needed.
@@ -56,6 +57,17 @@ static void run(handle kernel, size_t items) {
 
 static void launch(void) { run(nothing, 1); }
 
+static double now(void);
+static double paused;
+
+static void launch_after_pause(void) {
+  double until = now() + 20;
+  while (now() < until) {}
+  double start = now();
+  launch();
+  paused += now() - start;
+}
+
 static void map(void) {
   must(clEnqueueSVMMap(queue, 1, 3, coarse, SIZE, 0, 0, 0) == 0, "clEnqueueSVMMap");
   must(clEnqueueSVMUnmap(queue, coarse, 0, 0, 0) == 0, "clEnqueueSVMUnmap");
@@ -88,8 +100,9 @@ static double median(void (*once)(void), int repetitions) {
   double times[ROUNDS];
   for (int round = -3; round < ROUNDS; round++) {
     double start = now();
+    paused = 0;
     for (int i = 0; i < repetitions; i++) once();
-    if (round >= 0) times[round] = (now() - start) / repetitions;
+    if (round >= 0) times[round] = (once == launch_after_pause ? paused : now() - start) / repetitions;
   }
   qsort(times, ROUNDS, sizeof *times, ascending);
   return times[ROUNDS / 2];
@@ -126,7 +139,7 @@ int main(int count, char **arguments) {
   must(clSetKernelArgSVMPointer(scale, 0, large) == 0, "clSetKernelArgSVMPointer");
   must(clSetKernelArg(scale, 1, sizeof by, &by) == 0, "clSetKernelArg");
 
-  printf("%f %f %f %f\n", median(launch, repetitions), median(map, repetitions), median(hand, repetitions),
+  printf("%f %f %f %f %f\n", median(launch, repetitions), median(launch_after_pause, repetitions), median(map, repetitions), median(hand, repetitions),
          median(stream, 1) / 1e3);
   return 0;
 }

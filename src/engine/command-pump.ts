@@ -187,6 +187,14 @@ export class CommandPump {
     return LIVENESS;
   }
 
+  /**
+   * Blocks until the command has ended, if the device has a way of its own to do that; false where it has none, or has not
+   * got the command. Nothing else is moved along meanwhile.
+   */
+  awaitAlone(_command: QueuedCommand): boolean {
+    return false;
+  }
+
   /** For a device whose completions nobody tells: finds out what has ended. */
   look(): void {}
 
