@@ -67,6 +67,11 @@ export class EventPump extends CommandPump {
     return this.#slots.some((slots) => slots.await(command));
   }
 
+  /** Nobody knows whether a driver's threads sleep, and none of them wakes this one. */
+  override get idle(): boolean {
+    return false;
+  }
+
   override look(): void {
     this.pump();
   }
