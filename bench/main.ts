@@ -17,6 +17,7 @@ import { idleLaunch } from './idle.ts';
 import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
 import { openclLaunches } from './opencl.ts';
+import { packageCost } from './package.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
@@ -37,6 +38,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   system: async (quick) => [...(await systemMemory(quick)), ...(await systemKernel(quick))],
   opencl: openclLaunches,
   start: startup,
+  package: packageCost,
 };
 
 const words = process.argv.slice(2);
