@@ -16,6 +16,7 @@ import { heapObjects } from './heap.ts';
 import { idleLaunch } from './idle.ts';
 import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
+import { observing } from './observe.ts';
 import { openclLaunches } from './opencl.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
@@ -32,6 +33,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   kernels: async (quick) => [...(await pointerFollowing(quick)), ...(await streaming(quick))],
   'hand-over': handOver,
   layout: layoutAccess,
+  observe: observing,
   sharing,
   system: systemMemory,
   opencl: openclLaunches,

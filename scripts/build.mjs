@@ -47,6 +47,7 @@ try {
         'src/index.ts',
         'src/mm/index.ts',
         'src/layout/index.ts',
+        'src/observe/index.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
         'src/device/conformance/kernels.ts',

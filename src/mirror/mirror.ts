@@ -19,6 +19,7 @@ import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
 import { checkOffered } from './device-types.ts';
 import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
+import { publishClosed, publishMapped, publishUnmapping } from './events.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { growBuffer, tellMapped } from './growth.ts';
 import { Heap } from './heap/heap.ts';
@@ -93,7 +94,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       host: readHostPicture(),
     });
     this.#freed = new FreedRanges(this.#memory, this.#space, attached);
-    this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached);
+    this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached, commands.mirror);
     live.reserved = this.#memory.reserved;
     this.#reserving = new Reserving({
       pageSize: this.pageSize,
@@ -267,6 +268,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#sharing?.close();
     this.#arena.close();
     releaseOwnMaps();
+    publishClosed(this.#commands.mirror);
   }
 
   #share(): Sharing {
@@ -284,6 +286,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
         placer: this.#placer,
         live: this.#live,
         attached: this.#attached,
+        mirror: this.#commands.mirror,
         shared: this.#sharing !== undefined,
       });
     },
@@ -321,6 +324,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#limits.count(access);
     tellMapped(this.#attached, access, range);
     if (isShared(buffer)) this.#sharing?.add(buffer);
+    publishMapped(this.#commands.mirror, buffer, this.#attached);
     return buffer;
   }
 
@@ -330,7 +334,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#limits.count(buffer.access, -1);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#freed.takeAway(buffer, views);
+      if (--users > 0) return;
+      publishUnmapping(this.#commands.mirror, buffer, () => this.#freed.takeAway(buffer, views));
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;

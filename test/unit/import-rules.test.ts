@@ -96,7 +96,7 @@ const rules: Record<string, readonly string[]> = {
     'observe/',
     'node:',
   ],
-  observe: ['mm/', 'errors.ts', 'node:'],
+  observe: ['placement/', 'mm/', 'errors.ts', 'node:'],
   cli: ['mirrorspace', 'node:'],
   'index.ts': ['device/', 'mirror/', 'placement/', 'layout/', 'observe/', 'mm/', 'errors.ts'],
 };
