@@ -36,6 +36,13 @@ export type {
   UnmapOptions,
   UserEvent,
 } from './device/device.ts';
+export type {
+  OpenClArgumentKind,
+  OpenClArgumentsOf,
+  OpenClKernel,
+  StructKind,
+  StructValue,
+} from './device/opencl/argument-kinds.ts';
 export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
 export { listOpenclDevices, type OpenClChoice } from './device/opencl/list-devices.ts';
 export {
@@ -44,10 +51,18 @@ export {
   type OpenClLoadOptions,
   openclDevice,
 } from './device/opencl/opencl-device.ts';
+export type { OpenClProgram } from './device/opencl/opencl-program.ts';
 export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type Advice,
+  type NativeFunctions,
+  type NativeKinds,
+  type NativeParameter,
+  type NativeProgram,
+  type NativeResult,
+  type NativeSignature,
+  type NativeSource,
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,

@@ -85,6 +85,7 @@ export class DeviceSession {
       ended,
     });
     process.onWake = () => this.pump.woken();
+    process.kernelOf = (queue, index) => this.#kernelOf(queue, index);
   }
 
   /** Has the process tell what happens in it where somebody listens, before a command can make anything happen. */
@@ -129,6 +130,13 @@ export class DeviceSession {
     this.rings.set(queue, ring);
     this.pump.add(ring);
     Atomics.store(control.i32, HEADER.QUEUE_COUNT, this.rings.size);
+  }
+
+  /** The kernel of a packet that has not been settled. */
+  #kernelOf(queue: number, index: number): string | undefined {
+    for (const { number, submitted } of this.rings.values())
+      if (number === queue) return submitted.find((command) => command.index === index)?.kernel;
+    return undefined;
   }
 
   /** A range is gone; gives whether the pager knows. */

@@ -109,7 +109,8 @@ export class RingQueue implements Queue {
     kernel: Kernel<Kinds>,
     options: LaunchOptions<ArgumentsOf<Kinds>>,
   ): Command {
-    const { id, owner, name, kinds } = loadedKernel(kernel);
+    const loaded = loadedKernel(kernel);
+    const { id, owner, name } = loaded;
     if (owner !== this.#host) {
       throw outOfRange('kernel', `a kernel of a program loaded on device '${this.#host.name}'`, name);
     }
@@ -117,10 +118,20 @@ export class RingQueue implements Queue {
     const items = countItems(options.items, this.#host.maxItems);
     const group = groupSize(options.local, options.items);
     const chunk = chunkSize(options.chunk, items, this.#host.cores, group);
-    const args = packArguments(name, kinds, options.args, this.#arguments);
-    if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
+    const args = this.packArguments(loaded, options.args, this.#arguments);
     if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
     return this.#put('launch', name, this.launchPacket(id, items, chunk, args), options);
+  }
+
+  /** @internal The arguments of a launch, checked, as its packet holds them. */
+  protected packArguments(
+    { name, kinds }: LoadedKernel,
+    values: unknown,
+    context: ArgumentContext,
+  ): readonly (number | bigint)[] {
+    const args = packArguments(name, kinds, values, context);
+    if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
+    return args;
   }
 
   /** @internal The packet of a launch that has been checked. */

@@ -21,6 +21,7 @@ import { fileURLToPath } from 'node:url';
 const EXPECTED: Record<string, readonly string[]> = {
   'heap.md': ['list.ts', 'words.ts'],
   'observability.md': ['watch.ts'],
+  'native-libraries.md': ['crc.ts'],
   'queues.md': ['order.ts', 'after.ts', 'groups.ts'],
 };
 

@@ -83,7 +83,10 @@ const rules: Record<string, readonly string[]> = {
   ffi: ['errors.ts', 'node:', 'koffi'],
   linux: ['ffi/', 'mm/', 'errors.ts', 'node:'],
   engine: [...INTERFACE, 'linux/', 'ffi/', 'mm/', 'errors.ts', 'observe/', 'node:'],
-  device: ['engine/', 'linux/', 'ffi/', 'mm/', 'errors.ts', 'observe/', 'node:', 'assemblyscript/asc'],
+  device: [
+    ...['engine/', 'linux/', 'ffi/', 'mm/', 'layout/', 'errors.ts', 'observe/', 'node:'],
+    'assemblyscript/asc',
+  ],
   mirror: [
     ...INTERFACE,
     'placement/',

@@ -9,7 +9,7 @@ import type { CommandType } from '../device.ts';
 import type { DriverContext } from './driver-context.ts';
 import type { Handle, OpenCl } from './icd/loader.ts';
 import { checkStatus } from './icd/status.ts';
-import { setArguments, setFillArguments } from './kernel-values.ts';
+import { type LaunchValue, setArguments, setFillArguments } from './kernel-values.ts';
 import type { DriverKernel } from './opencl-program.ts';
 
 /** A launch as OpenCL has it. */
@@ -20,8 +20,9 @@ export interface NdRange {
   readonly local: readonly number[] | undefined;
 }
 
-/** The packet of a launch; without a range there is nothing to do. */
+/** The packet of a launch; without a range there is nothing to do. Its values are no packet's: structures are among them. */
 export interface LaunchPacket extends Packet {
+  readonly values: readonly LaunchValue[];
   readonly range: NdRange | undefined;
 }
 
@@ -40,8 +41,8 @@ export class CommandCalls {
   /** Puts a command into the driver's queue; gives the name of the call. Throws OpenClError; nothing is put in then. */
   enqueue(queue: Handle, type: CommandType, packet: Packet, event: BigUint64Array): string {
     if (type === 'launch') {
-      const { range, args } = packet as LaunchPacket;
-      if (range) return this.#launch(queue, range, args, event);
+      const { range, values } = packet as LaunchPacket;
+      if (range) return this.#launch(queue, range, values, event);
     } else if (packet.type === PACKET_TYPE.DISPATCH) {
       const [target, ...rest] = packet.args as [number, number, ...bigint[]];
       const first = rest[0] as number;
@@ -56,10 +57,10 @@ export class CommandCalls {
   #launch(
     queue: Handle,
     { kernel, global, local }: NdRange,
-    args: readonly (number | bigint)[],
+    values: readonly LaunchValue[],
     event: BigUint64Array,
   ): string {
-    setArguments(this.cl, kernel, args);
+    setArguments(this.cl, kernel, values);
     const sizes = this.#sizes;
     for (const [i, size] of global.entries()) sizes[i] = BigInt(size);
     for (const [i, size] of (local ?? []).entries()) sizes[3 + i] = BigInt(size);

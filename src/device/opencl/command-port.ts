@@ -29,6 +29,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
   readonly pointerLimit = 2 ** 47;
   readonly maxItems = Number.MAX_SAFE_INTEGER;
   readonly maxWorkItemSizes: readonly number[];
+  readonly localMemory: number;
   readonly context: DeviceContext;
   readonly pump: EventPump;
   readonly rings = new Map<RingQueue, CommandRing>();
@@ -49,6 +50,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
     this.context = context;
     this.cores = driver.info.computeUnits;
     this.maxWorkItemSizes = driver.info.maxWorkItemSizes;
+    this.localMemory = driver.info.localMemory;
     this.#driver = driver;
     this.#calls = new CommandCalls(driver, program);
     this.#commands = new DeviceCommands(this.name, context.commands, this.#queues);

@@ -61,6 +61,11 @@ export class EventPump extends CommandPump {
     return this.stopped ? 0 : this.#slots.reduce((sum, { head }) => sum + head, 0) | 0;
   }
 
+  /** Nobody knows whether a driver's threads sleep, and none of them wakes this one. */
+  override get idle(): boolean {
+    return false;
+  }
+
   override look(): void {
     this.pump();
   }

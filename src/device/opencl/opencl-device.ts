@@ -6,7 +6,7 @@
  * @module
  */
 import type { DeviceLost } from '../../errors.ts';
-import { invalidType, StateError, UnsupportedError } from '../../errors.ts';
+import { invalidType, outOfRange, StateError, UnsupportedError } from '../../errors.ts';
 import { KiB, type Range } from '../../mm/address.ts';
 import type { Capabilities } from '../capabilities.ts';
 import type {
@@ -15,11 +15,11 @@ import type {
   DeviceContext,
   DeviceCounters,
   DeviceSpec,
-  Program,
   QueueOptions,
   ReservedRegion,
 } from '../device.ts';
 import { checkReserved, checkWindow } from '../option-checks.ts';
+import { BinaryCache, cacheFolder } from './binary-cache.ts';
 import { ALL_DEVICES_SCOPE, BUILT_IN_SOURCE, languageOption, WITHOUT_ATOMICS } from './built-in-source.ts';
 import { CommandPort } from './command-port.ts';
 import { DriverContext } from './driver-context.ts';
@@ -29,6 +29,7 @@ import { checkChoice, chosen, type OpenClChoice } from './list-devices.ts';
 import { OpenClProgram, readSource } from './opencl-program.ts';
 import type { OpenClQueue } from './opencl-queue.ts';
 import { probe } from './probe.ts';
+import { buildProgram } from './program-build.ts';
 
 /** All of user space, less the first 64 KiB, where null pointers fault. */
 const WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
@@ -38,6 +39,12 @@ export interface OpenClDeviceOptions extends OpenClChoice {
   readonly window?: readonly [low: number, high: number];
   /** Regions of the window in which no buffer may lie. */
   readonly reserved?: readonly ReservedRegion[];
+  /**
+   * A folder in which compiled programs are kept, for the next load of the same source with the same options on the same
+   * device and driver; `true` for `mirrorspace/opencl` in `$XDG_CACHE_HOME` or `~/.cache`. None by default. Who can write
+   * there can have code run in this process: a folder that others can write to is not used.
+   */
+  readonly cache?: boolean | string | URL;
 }
 
 export interface OpenClLoadOptions {
@@ -61,6 +68,8 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
   const choice = checkChoice(options);
   const window = checkWindow(options.window ?? [WINDOW.start, WINDOW.end], WINDOW);
   const reserved = checkReserved(options.reserved ?? []);
+  const folder = cacheFolder(options.cache);
+  const cache = folder === undefined ? undefined : new BinaryCache(folder);
   return {
     kind: 'opencl',
     async open(context: DeviceContext): Promise<AttachedDevice<OpenClDevice>> {
@@ -68,7 +77,7 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
       for (const found of chosen(choice)) {
         try {
           const opened = await open(found, context, window);
-          const device = new OpenClDevice(context.name, window, reserved, opened);
+          const device = new OpenClDevice(context.name, window, reserved, opened, cache);
           return { device, port: opened.port, throughHost: true };
         } catch (error) {
           if (!(error instanceof UnsupportedError)) throw error;
@@ -129,9 +138,16 @@ export class OpenClDevice implements Device {
   readonly #driver: DriverContext;
   readonly #port: CommandPort;
   readonly #buildOptions: string;
+  readonly #cache: BinaryCache | undefined;
 
   /** @internal Use {@link openclDevice}. */
-  constructor(name: string, window: Range, reserved: readonly ReservedRegion[], opened: Opened) {
+  constructor(
+    name: string,
+    window: Range,
+    reserved: readonly ReservedRegion[],
+    opened: Opened,
+    cache: BinaryCache | undefined,
+  ) {
     this.name = name;
     this.window = window;
     this.reserved = reserved;
@@ -140,6 +156,7 @@ export class OpenClDevice implements Device {
     this.#driver = opened.context;
     this.#port = opened.port;
     this.#buildOptions = opened.buildOptions;
+    this.#cache = cache;
   }
 
   get queue(): OpenClQueue {
@@ -157,13 +174,18 @@ export class OpenClDevice implements Device {
   async load(
     source: string | URL | Uint8Array | ArrayBuffer,
     { options = '' }: OpenClLoadOptions = {},
-  ): Promise<Program> {
+  ): Promise<OpenClProgram> {
     if (typeof options !== 'string') throw invalidType('options', 'a string of build options', options);
+    if (options.includes('\0')) throw outOfRange('options', 'a string without null characters', options);
     const text = await readSource(source);
     this.#port.checkOpen();
     return this.#port.keepOpen(async () => {
-      const program = await this.#driver.build(text, `${this.#buildOptions} ${options}`.trim());
-      return new OpenClProgram(this.#port, this.#driver, program);
+      const all = `${this.#buildOptions} ${options}`.trim();
+      return new OpenClProgram(
+        this.#port,
+        this.#driver,
+        await buildProgram(this.#driver, this.#cache, text, all),
+      );
     });
   }
 

@@ -39,6 +39,9 @@ function declare(library: NativeLibrary) {
     clCreateProgramWithSource: func(
       'uintptr_t clCreateProgramWithSource(uintptr_t, uint32_t, void *, void *, void *)',
     ),
+    clCreateProgramWithBinary: func(
+      'uintptr_t clCreateProgramWithBinary(uintptr_t, uint32_t, void *, void *, void *, void *, void *)',
+    ),
     /** Compiles, on a thread of libuv's pool: that may take seconds. */
     clBuildProgram: library.asyncFunc(
       'int clBuildProgram(uintptr_t, uint32_t, void *, const char *, uintptr_t, uintptr_t)',
