@@ -113,6 +113,8 @@ export { type Locked, SharedMutex } from './mirror/sync/mutex.ts';
 export type { MirrorSide } from './mirror/sync/side.ts';
 export type { TimeoutOptions, WaitOptions } from './mirror/sync/wait-options.ts';
 export type { WaitResult } from './mirror/sync/waits.ts';
+export { checkSystem } from './mirror/system-check/check-system.ts';
+export type { SystemFinding } from './mirror/system-check/finding.ts';
 export type { TypedArrayConstructor } from './mirror/view-arguments.ts';
 export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
 export {

@@ -97,6 +97,20 @@ export function openUserfaultfd(features: bigint): number {
   return fd;
 }
 
+/**
+ * The features that this kernel's userfaultfd has, as UFFD_FEATURE_ bits; or the name of the error where the call is
+ * refused. With `kernelFaults` a descriptor is asked for that also gets the faults of system calls, which needs a right.
+ */
+export function userfaultfdFeatures(kernelFaults: boolean): bigint | string {
+  const flags = O_CLOEXEC | O_NONBLOCK | (kernelFaults ? 0 : UFFD_USER_MODE_ONLY);
+  const fd = systemCall(systemCallNumber('userfaultfd'), flags, 0, 0, 0, 0, 0);
+  if (fd === -1) return lastError();
+  const request = new BigUint64Array([UFFD_API, 0n, 0n]);
+  const refused = ioctl(fd, UFFDIO_API, request) === -1 ? lastError() : undefined;
+  close(fd);
+  return refused ?? request[1]!;
+}
+
 /** From now on faults in the range become messages. Safe on a range that the caller mapped. */
 export function registerRange(fd: number, start: Address, length: number, mode: bigint): void {
   const request = new BigUint64Array([BigInt(start), BigInt(length), mode, 0n]);

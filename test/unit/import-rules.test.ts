@@ -100,7 +100,7 @@ const rules: Record<string, readonly string[]> = {
     'node:',
   ],
   observe: ['placement/', 'mm/', 'errors.ts', 'node:'],
-  cli: ['mirrorspace', 'node:'],
+  cli: ['mirrorspace', 'node:', 'commander', 'picocolors'],
   'index.ts': ['device/', 'mirror/', 'placement/', 'layout/', 'observe/', 'mm/', 'errors.ts'],
 };
 
@@ -161,9 +161,13 @@ describe('by the rules of the folders', () => {
     const foreign = files.flatMap(({ path, imports }) =>
       imports
         .filter(({ target }) => !target.endsWith('.ts') && !target.startsWith('node:'))
-        .map(({ target }) => `${partOf(path) === 'ffi' ? 'ffi' : path} -> ${target}`),
+        .map(({ target }) => `${['ffi', 'cli'].includes(partOf(path)) ? partOf(path) : path} -> ${target}`)
+        .filter((each) => !each.startsWith('cli -> mirrorspace')),
     );
+    // What the command line uses of others is in its bundle.
     assert.deepEqual([...new Set(foreign)].sort(), [
+      'cli -> commander',
+      'cli -> picocolors',
       'device/wasm/entry-compile.ts -> assemblyscript/asc',
       'ffi -> koffi',
     ]);
@@ -185,10 +189,10 @@ describe('by the rules of the folders', () => {
     assert.ok(wasm.length >= 1);
   });
 
-  test('only the wasm device and src/index.ts speak of wasm in their code', () => {
+  test('only the wasm device, src/index.ts and the command line speak of wasm in their code', () => {
     const speaking = files.filter(({ path, text }) => {
       const code = text.replaceAll(/\/\*.*?\*\/|\/\/[^\n]*/gs, '').replaceAll(/'[^'\n]*'|`[^`]*`/g, '');
-      return /wasm/i.test(code) && !path.startsWith('device/wasm/');
+      return /wasm/i.test(code) && !/^(device\/wasm|cli)\//.test(path);
     });
     assert.deepEqual(
       speaking.map(({ path }) => path),
