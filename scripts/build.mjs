@@ -49,6 +49,7 @@ try {
         'src/placement/index.ts',
         'src/layout/index.ts',
         'src/observe/index.ts',
+        'src/observe/trace.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
         'src/device/conformance/kernels.ts',
