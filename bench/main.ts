@@ -18,6 +18,7 @@ import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
 import { observing } from './observe.ts';
 import { openclLaunches } from './opencl.ts';
+import { packageCost } from './package.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
@@ -38,6 +39,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   system: systemMemory,
   opencl: openclLaunches,
   start: startup,
+  package: packageCost,
 };
 
 const words = process.argv.slice(2);
