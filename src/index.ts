@@ -53,6 +53,7 @@ export {
 } from './device/opencl/opencl-device.ts';
 export type { OpenClProgram } from './device/opencl/opencl-program.ts';
 export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
+export type { OpenClPointers } from './device/opencl/pointer-mode.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type Advice,

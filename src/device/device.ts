@@ -47,6 +47,8 @@ export interface Device {
   readonly window: Range;
   readonly reserved: readonly ReservedRegion[];
   readonly capabilities: Capabilities;
+  /** What it can do with memory of the process that is no buffer's; nothing where there is none of it. */
+  readonly systemCapabilities?: Capabilities;
   /** The first queue. */
   readonly queue: Queue;
   /** Another queue; at most 16 in all. They run side by side. */
@@ -134,6 +136,14 @@ export interface DeviceContext {
   reserve(regions: readonly ReservedRegion[]): void;
 }
 
+/** Memory that only a device's driver can allocate (clSVMAlloc). The mirror adopts it for buffers that the device reaches. */
+export interface MemorySource {
+  /** `size` bytes of zeros at a multiple of `align`, wherever the driver likes. Throws where it has none. */
+  allocate(size: number, align: number): Address;
+  /** Nobody uses the memory any more that {@link MemorySource.allocate} gave; also called once the device is closed. */
+  release(address: Address): void;
+}
+
 /** A device as the mirror holds it. */
 export interface AttachedDevice<D extends Device = Device> {
   readonly device: D;
@@ -145,6 +155,8 @@ export interface AttachedDevice<D extends Device = Device> {
    * for coarse buffers that the host does not own at the moment.
    */
   readonly throughHost?: boolean;
+  /** It does not reach the arena: its buffers are made of this memory. */
+  readonly memory?: MemorySource;
 }
 
 /** What `openMirror` takes for each device: a way to open it. */

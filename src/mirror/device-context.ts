@@ -33,6 +33,7 @@ export function deviceContext(
     live: () =>
       live
         .sorted()
+        .filter(({ adopted }) => !adopted)
         .map((buffer) => ({
           start: buffer.address,
           end: alignUp(buffer.end, page),

@@ -7,6 +7,7 @@ import type { Packet } from '../../engine/command.ts';
 import { BUILTIN_KERNEL, PACKET_TYPE } from '../../engine/control-layout.ts';
 import type { CommandType } from '../device.ts';
 import type { DriverContext } from './driver-context.ts';
+import type { DriverMemory } from './driver-memory.ts';
 import type { Handle, OpenCl } from './icd/loader.ts';
 import { checkStatus } from './icd/status.ts';
 import { type LaunchValue, setArguments, setFillArguments } from './kernel-values.ts';
@@ -29,12 +30,14 @@ export interface LaunchPacket extends Packet {
 export class CommandCalls {
   readonly cl: OpenCl;
   readonly #fill: Handle;
+  readonly #memory: DriverMemory | undefined;
   /** Global sizes, then local ones. */
   readonly #sizes = new BigUint64Array(6);
 
-  /** `program` is that of built-in-source.ts. */
-  constructor(driver: DriverContext, program: Handle) {
+  /** `program` is that of built-in-source.ts; `memory` is what kernels reach, where that is the driver's own. */
+  constructor(driver: DriverContext, program: Handle, memory: DriverMemory | undefined) {
     this.cl = driver.cl;
+    this.#memory = memory;
     this.#fill = driver.kernel(program, 'mirrorspace_fill');
   }
 
@@ -100,6 +103,7 @@ export class CommandCalls {
     local: BigUint64Array | null,
     event: BigUint64Array,
   ): string {
+    this.#memory?.tell(kernel);
     const call = 'clEnqueueNDRangeKernel';
     checkStatus(
       call,

@@ -146,6 +146,23 @@ export class DriverContext {
     return kernel;
   }
 
+  /** Fine-grained memory of the driver's own, wherever it likes; 0 where it gives none. Outlives {@link release}. */
+  allocate(size: number): Handle {
+    const { cl, info } = this;
+    const atomics = info.svm.atomics ? CL.CL_MEM_SVM_ATOMICS : 0;
+    const flags = CL.CL_MEM_READ_WRITE | CL.CL_MEM_SVM_FINE_GRAIN_BUFFER | atomics;
+    const memory = cl.clSVMAlloc(this.#context, flags, size, 0);
+    // Who has memory of the context needs the context to give it back.
+    if (memory !== 0) cl.clRetainContext(this.#context);
+    return memory;
+  }
+
+  /** What {@link allocate} gave. */
+  giveBack(memory: Handle): void {
+    this.cl.clSVMFree(this.#context, memory);
+    this.cl.clReleaseContext(this.#context);
+  }
+
   /** To be called once no command is pending. */
   release(): void {
     if (this.#released) return;

@@ -1,7 +1,8 @@
 /**
- * The OpenCL device: any OpenCL 2.0 device whose driver takes plain pointers at addresses of our choice, found by a probe
- * when it is opened. The driver works in this process, as drivers expect, so kernels reach the mirror's buffers where the
- * host has them, and nothing has to be mapped. It also means that a kernel's wild pointer is this process's: docs/opencl.md.
+ * The OpenCL device: any OpenCL 2.0 device whose driver takes plain pointers at addresses of our choice, or fine-grained
+ * memory of its own at the host's addresses, found by a probe when it is opened. The driver works in this process, as
+ * drivers expect, so kernels reach buffers where the host has them, and nothing has to be mapped. It also means that a
+ * kernel's wild pointer is this process's: docs/opencl.md.
  *
  * @module
  */
@@ -15,6 +16,7 @@ import type {
   DeviceContext,
   DeviceCounters,
   DeviceSpec,
+  MemorySource,
   QueueOptions,
   ReservedRegion,
 } from '../device.ts';
@@ -23,13 +25,15 @@ import { BinaryCache, cacheFolder } from './binary-cache.ts';
 import { ALL_DEVICES_SCOPE, BUILT_IN_SOURCE, languageOption, WITHOUT_ATOMICS } from './built-in-source.ts';
 import { CommandPort } from './command-port.ts';
 import { DriverContext } from './driver-context.ts';
+import type { DriverMemory } from './driver-memory.ts';
 import { unfit } from './fitness.ts';
 import type { FoundDevice, OpenClDeviceInfo } from './icd/devices.ts';
 import { checkChoice, chosen, type OpenClChoice } from './list-devices.ts';
 import { OpenClProgram, readSource } from './opencl-program.ts';
 import type { OpenClQueue } from './opencl-queue.ts';
-import { probe } from './probe.ts';
+import { checkPointers, type OpenClPointers } from './pointer-mode.ts';
 import { buildProgram } from './program-build.ts';
+import { reachableMemory } from './reachable-memory.ts';
 
 /** All of user space, less the first 64 KiB, where null pointers fault. */
 const WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
@@ -37,6 +41,12 @@ const WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
 export interface OpenClDeviceOptions extends OpenClChoice {
   /** Narrows the window `[64 KiB, 2^47)` in which buffers may lie. */
   readonly window?: readonly [low: number, high: number];
+  /**
+   * `'plain'`: buffers lie where the mirror chooses. `'svm-alloc'`: the driver allocates them (clSVMAlloc), for drivers
+   * that take no other memory; docs/opencl.md has who else reaches them. `'auto'` (default): the first that is seen to
+   * work.
+   */
+  readonly pointers?: OpenClPointers;
   /** Regions of the window in which no buffer may lie. */
   readonly reserved?: readonly ReservedRegion[];
   /**
@@ -57,12 +67,13 @@ interface Opened {
   readonly capabilities: Capabilities;
   readonly port: CommandPort;
   readonly buildOptions: string;
+  readonly memory: DriverMemory | undefined;
 }
 
 /**
  * A device of an OpenCL driver, for `openMirror({ devices: { name: openclDevice() } })`: the first that fits `platform` and
  * `device`. Opening throws UnsupportedError where there is no driver, no such device, or none of them can share memory by
- * plain pointers, with the reason for each.
+ * pointers, with the reason for each.
  */
 export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<OpenClDevice> {
   const choice = checkChoice(options);
@@ -70,15 +81,17 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
   const reserved = checkReserved(options.reserved ?? []);
   const folder = cacheFolder(options.cache);
   const cache = folder === undefined ? undefined : new BinaryCache(folder);
+  const pointers = checkPointers(options.pointers);
   return {
     kind: 'opencl',
     async open(context: DeviceContext): Promise<AttachedDevice<OpenClDevice>> {
       const refusals: UnsupportedError[] = [];
       for (const found of chosen(choice)) {
         try {
-          const opened = await open(found, context, window);
+          const opened = await open(found, context, window, pointers);
           const device = new OpenClDevice(context.name, window, reserved, opened, cache);
-          return { device, port: opened.port, throughHost: true };
+          const memory = opened.memory && sourceOf(opened.memory, opened.port);
+          return { device, port: opened.port, throughHost: true, ...(memory ? { memory } : {}) };
         } catch (error) {
           if (!(error instanceof UnsupportedError)) throw error;
           refusals.push(error);
@@ -90,7 +103,23 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
   };
 }
 
-async function open(found: FoundDevice, context: DeviceContext, window: Range): Promise<Opened> {
+/** A closed device allocates nothing; what it has allocated it takes back. */
+function sourceOf(memory: DriverMemory, port: CommandPort): MemorySource {
+  return {
+    allocate: (size, align) => {
+      port.checkOpen();
+      return memory.allocate(size, align);
+    },
+    release: (address) => memory.release(address),
+  };
+}
+
+async function open(
+  found: FoundDevice,
+  context: DeviceContext,
+  window: Range,
+  pointers: OpenClPointers,
+): Promise<Opened> {
   const { info } = found;
   const reason = unfit(info);
   if (reason)
@@ -102,9 +131,10 @@ async function open(found: FoundDevice, context: DeviceContext, window: Range): 
   try {
     const { program, atomics, buildOptions } = await buildIn(driver);
     const reach = { start: window.start, end: Math.min(window.end, context.arena.size) };
-    const options = { arenaFd: context.arena.fd, window: reach, program, atomics };
-    const capabilities = await probe(driver, options);
-    return { context: driver, capabilities, port: new CommandPort(context, driver, program), buildOptions };
+    const asked = { arenaFd: context.arena.fd, window: reach, pointers, program, atomics };
+    const { memory, capabilities } = await reachableMemory(driver, asked);
+    const port = new CommandPort(context, driver, program, memory);
+    return { context: driver, capabilities, port, buildOptions, memory };
   } catch (error) {
     driver.release();
     throw error;
@@ -133,6 +163,8 @@ export class OpenClDevice implements Device {
   readonly capabilities: Capabilities;
   /** What the driver says of the device. */
   readonly info: OpenClDeviceInfo;
+  /** How the driver takes pointers: `'svm-alloc'` where it allocates the device's buffers itself. */
+  readonly pointers: Exclude<OpenClPointers, 'auto'>;
   /** Never resolves: the driver lives and dies with this process. */
   readonly lost: Promise<DeviceLost> = new Promise(() => {});
   readonly #driver: DriverContext;
@@ -153,6 +185,7 @@ export class OpenClDevice implements Device {
     this.reserved = reserved;
     this.capabilities = opened.capabilities;
     this.info = opened.context.info;
+    this.pointers = opened.memory ? 'svm-alloc' : 'plain';
     this.#driver = opened.context;
     this.#port = opened.port;
     this.#buildOptions = opened.buildOptions;

@@ -36,8 +36,9 @@ function node(): SystemFinding {
   return examine(subject, 'npx --package=node@24 -- node ..., or https://nodejs.org', () => {
     const [major] = process.versions.node.split('.').map(Number);
     if (major! < 20) return { status: 'missing', found: `Node ${process.version}; 20 is the least` };
-    if ('transfer' in ArrayBuffer.prototype) return `Node ${process.version}`;
-    const found = `Node ${process.version}: views of freed buffers read zeros; from 22 on they are detached`;
+    if ('typescript' in process.features && process.features.typescript !== false)
+      return `Node ${process.version}`;
+    const found = `Node ${process.version}: kernels of the process device are plain JavaScript; 22.18 and newer take TypeScript`;
     return { status: 'limited', found };
   });
 }

@@ -34,6 +34,10 @@ export const CL_DEVICE_SVM_FINE_GRAIN_BUFFER = 1 << 1;
 export const CL_DEVICE_SVM_FINE_GRAIN_SYSTEM = 1 << 2;
 export const CL_DEVICE_SVM_ATOMICS = 1 << 3;
 
+export const CL_MEM_READ_WRITE = 1 << 0;
+export const CL_MEM_SVM_FINE_GRAIN_BUFFER = 1 << 10;
+export const CL_MEM_SVM_ATOMICS = 1 << 11;
+
 export const CL_QUEUE_PROPERTIES = 0x1093;
 export const CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE = 1 << 0;
 export const CL_QUEUE_PROFILING_ENABLE = 1 << 1;
@@ -56,6 +60,7 @@ export const CL_KERNEL_ARG_ACCESS_NONE = 0x11a3;
 export const CL_KERNEL_WORK_GROUP_SIZE = 0x11b0;
 export const CL_KERNEL_COMPILE_WORK_GROUP_SIZE = 0x11b1;
 export const CL_KERNEL_LOCAL_MEM_SIZE = 0x11b2;
+export const CL_KERNEL_EXEC_INFO_SVM_PTRS = 0x11b6;
 export const CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM = 0x11b7;
 
 export const CL_EVENT_COMMAND_EXECUTION_STATUS = 0x11d3;

@@ -28,6 +28,9 @@ function declare(library: NativeLibrary) {
       'uintptr_t clCreateContext(void *, uint32_t, void *, uintptr_t, uintptr_t, void *)',
     ),
     clReleaseContext: func('int clReleaseContext(uintptr_t)'),
+    clRetainContext: func('int clRetainContext(uintptr_t)'),
+    clSVMAlloc: func('uintptr_t clSVMAlloc(uintptr_t, uint64_t, size_t, uint32_t)'),
+    clSVMFree: func('void clSVMFree(uintptr_t, uintptr_t)'),
     clCreateCommandQueueWithProperties: func(
       'uintptr_t clCreateCommandQueueWithProperties(uintptr_t, uintptr_t, void *, void *)',
     ),
