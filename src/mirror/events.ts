@@ -11,6 +11,7 @@ import { channels, publish } from '../observe/channels.ts';
 import type { MirrorIdentity, PlaceEvent } from '../observe/events.ts';
 import { site } from '../observe/sites.ts';
 import type { Placement, Refusal } from '../placement/index.ts';
+import type { FreedRanges } from './freed-ranges.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
 /** `object`: the mirror itself. */
@@ -61,14 +62,19 @@ export function publishMapped(
 }
 
 /** Takes a buffer's memory away, and publishes that. */
-export function publishUnmapping(mirror: MirrorIdentity, buffer: SvmBuffer, takeAway: () => void): void {
+export function publishUnmapping(
+  mirror: MirrorIdentity,
+  freed: FreedRanges,
+  buffer: SvmBuffer,
+  views: readonly ArrayBuffer[],
+): void {
   if (!channels.unmap.hasSubscribers) {
-    takeAway();
+    freed.takeAway(buffer, views);
     return;
   }
   const { name, address, size, placement } = buffer;
   const time = monotonicNow();
-  takeAway();
+  freed.takeAway(buffer, views);
   const duration = monotonicNow() - time;
   publish('unmap', { mirror, time, buffer: name, address, size, mapped: placement.size, duration });
 }

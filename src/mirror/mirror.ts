@@ -72,15 +72,9 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   #nextName = 1;
 
   /** @internal Use {@link openMirror}. */
-  constructor(
-    name: string,
-    arena: Arena,
-    live: LiveBuffers,
-    attached: readonly AttachedDevice[],
-    commands: CommandScope,
-  ) {
+  constructor(arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[], commands: CommandScope) {
     this.#commands = commands;
-    this.name = name;
+    this.name = commands.mirror.name;
     this.#arena = arena;
     this.#attached = attached;
     this.#live = live;
@@ -257,9 +251,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   async #shutDown(): Promise<void> {
     this.#commands.close(this.name);
-    await Promise.all(
-      this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
-    );
+    const drained = this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve)));
+    await Promise.all(drained);
     await Promise.all(this.#attached.map(({ device }) => device.close()));
     this.#sharing?.announceClose();
     this.#reserving.close();
@@ -339,8 +332,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#limits.count(buffer.access, -1);
     let users = 1;
     const effect = (): void => {
-      if (--users > 0) return;
-      publishUnmapping(this.#commands.mirror, buffer, () => this.#freed.takeAway(buffer, views));
+      if (--users === 0) publishUnmapping(this.#commands.mirror, this.#freed, buffer, views);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;

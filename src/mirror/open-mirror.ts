@@ -68,7 +68,7 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   const failed = results.find((result) => result.status === 'rejected');
   try {
     if (failed) throw failed.reason;
-    mirror = new Mirror<DevicesOf<Specs>>(name, arena, live, attached, commands);
+    mirror = new Mirror<DevicesOf<Specs>>(arena, live, attached, commands);
     publishOpened(commands.mirror, mirror, attached);
     return mirror;
   } catch (error) {
