@@ -17,8 +17,11 @@ import type {
 } from '../device/device.ts';
 import { DeviceLost, outOfRange, StateError } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
+import { channels, publish } from '../observe/channels.ts';
+import type { DeviceEvent } from '../observe/events.ts';
 import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkQueueOptions } from './command-options.ts';
+import { monotonicNow } from './completion.ts';
 import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
 import { DeviceCommands } from './device-commands.ts';
 import type { DeviceProcess } from './device-process.ts';
@@ -131,6 +134,8 @@ export class RingDevice implements QueueHost, MirrorPort {
     if (this.#reopening) {
       this.#reopening = undefined;
       this.#reopens++;
+      if (channels['device-reopen'].hasSubscribers)
+        publish('device-reopen', { ...this.#eventBase(), pid: process.pid });
     }
     this.#commands.takeUp(session);
     process.checkAlive();
@@ -166,7 +171,12 @@ export class RingDevice implements QueueHost, MirrorPort {
       await this.#reopening?.catch(() => {});
       session = this.#live();
     }
-    return session.process.request(message);
+    session.trace();
+    try {
+      return await session.process.request(message);
+    } finally {
+      session.drain();
+    }
   }
 
   /** Resolves once the process has ended, at each call. */
@@ -281,12 +291,21 @@ export class RingDevice implements QueueHost, MirrorPort {
     return this.#session;
   }
 
+  #eventBase(): DeviceEvent {
+    return { mirror: this.#o.context.commands.mirror, device: this.name, time: monotonicNow() };
+  }
+
   #closedError(): StateError {
     return new StateError('closed', `device '${this.name}' is closed`);
   }
 
   #sessionLost(session: DeviceSession, lost: DeviceLost, runaway: Runaway | undefined): void {
     this.#end(session, lost, runaway);
+    if (channels['device-lost'].hasSubscribers) {
+      const { reason, exit } = lost;
+      const event = { ...this.#eventBase(), reason, runaway: runaway !== undefined };
+      publish('device-lost', exit === undefined ? event : { ...event, exit });
+    }
     this.#loss.tell(lost);
     void session.process.close().then(() => session.log.close());
     // Its failure is told to the commands that are held, and to whoever asks next.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { TRACED, type TraceWriter } from '../../../engine/trace-ring.ts';
 import type { MappedArea } from '../../../linux/page-map.ts';
 import { signalEventfd } from '../../../linux/process.ts';
 import { copyRange, wakeRange } from '../../../linux/userfaultfd.ts';
@@ -28,7 +29,15 @@ export interface CopiesOptions {
   /** The arena of the device's mirror: nothing is copied from there. */
   readonly arenaInode: number;
   readonly count: (counter: Counter, by: number) => void;
+  readonly trace: TraceWriter;
 }
+
+/** What is traced, by the counter of its cause. */
+const CAUSES: Partial<Record<Counter, number>> = {
+  writtenBytes: TRACED.INVALIDATE_WRITTEN,
+  remappedBytes: TRACED.INVALIDATE_REMAPPED,
+  untrackedBytes: TRACED.INVALIDATE_UNTRACKED,
+};
 
 /** Copies to be dropped, and the counter of their cause. */
 export interface Outdated {
@@ -77,7 +86,8 @@ export class Copies implements Cache {
 
   /** Copies the page and what of its surroundings is worth it. */
   fetch(page: number, area: MappedArea): Outcome {
-    const { pageSize } = this.#o;
+    const { pageSize, trace } = this.#o;
+    const began = trace.begin();
     const bounds = this.#bounds(page, area);
     if (!bounds) return 'wild';
     // It is not there, whatever was known.
@@ -98,6 +108,7 @@ export class Copies implements Cache {
     // Before the threads are woken: whoever sees what they do next also sees the counters.
     this.#o.count('fetches', 1);
     this.#o.count('fetchedBytes', bytes);
+    trace.end(began, TRACED.FETCH, page, chunk, bytes);
     wakeRange(this.#o.userfaultfd, chunk.start, chunk.end - chunk.start);
     return outcome;
   }
@@ -149,7 +160,7 @@ export class Copies implements Cache {
 
   /** Copies now what of a range can be copied and is not there; wakes whoever waits for it. */
   prefetch(range: Range, counter: Counter = 'prefetchedBytes'): void {
-    const { arenaInode, count, pageSize, tracker, userfaultfd } = this.#o;
+    const { arenaInode, count, pageSize, trace, tracker, userfaultfd } = this.#o;
     tracker.refresh();
     for (let at = alignDown(range.start, pageSize); at < range.end; ) {
       const area = tracker.areaAfter(at);
@@ -162,7 +173,10 @@ export class Copies implements Cache {
       const wanted = { start, end: Math.min(bounds.end, alignUp(range.end, pageSize)) };
       at = wanted.end;
       for (const gap of this.#resident(area).gaps(wanted)) {
-        count(counter, this.#copy(gap, -1, area).bytes);
+        const began = trace.begin();
+        const { bytes } = this.#copy(gap, -1, area);
+        count(counter, bytes);
+        trace.end(began, TRACED.PREFETCH, gap.start, gap, bytes);
         wakeRange(userfaultfd, gap.start, gap.end - gap.start);
       }
     }
@@ -235,6 +249,9 @@ export class Copies implements Cache {
     this.#advised.remove(range);
     const pages = before - this.tracked.pages - this.#untracked.pages;
     this.#o.count('invalidations', 1);
-    this.#o.count(cause, pages * this.#o.pageSize);
+    const bytes = pages * this.#o.pageSize;
+    this.#o.count(cause, bytes);
+    const { trace } = this.#o;
+    trace.end(trace.begin(), CAUSES[cause] ?? TRACED.INVALIDATE_ADVISED, range.start, range, bytes);
   }
 }

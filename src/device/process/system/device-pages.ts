@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { CORE, coreWord, FAULT_REASON } from '../../../engine/control-layout.ts';
+import { CORE, coreWord, FAULT_REASON, TRACE_RING } from '../../../engine/control-layout.ts';
 import type { SharedMemory } from '../../../engine/shared-memory.ts';
+import { TRACED, TraceWriter } from '../../../engine/trace-ring.ts';
 import { futexWake } from '../../../linux/futex.ts';
 import type { MappedArea } from '../../../linux/page-map.ts';
 import { signalEventfd } from '../../../linux/process.ts';
@@ -76,7 +77,8 @@ export class DevicePages {
   constructor(options: DevicePagesOptions) {
     this.#o = options;
     const count = (counter: Counter, by: number): void => this.#count(counter, by);
-    this.copies = new Copies({ ...options, count });
+    const trace = new TraceWriter(options.control, TRACE_RING.HOST);
+    this.copies = new Copies({ ...options, count, trace });
     this.#twins = new Twins({
       pid: options.pid,
       userfaultfd: options.userfaultfd,
@@ -84,6 +86,7 @@ export class DevicePages {
       writable: (page) => (options.mode === 'all' ? [page] : this.pins.within(page)),
       isSame: (page) => this.copies.isSame(page),
       wrote: (bytes) => this.#count('writtenBackBytes', bytes),
+      trace,
     });
     this.#faults = new FaultReader(options.userfaultfd);
   }
@@ -161,7 +164,8 @@ export class DevicePages {
       this.#wake(page);
       return;
     }
-    if (this.#twins.pages >= MOST_TWINS) this.#unwritten.push(...this.#twins.flushAll());
+    if (this.#twins.pages >= MOST_TWINS)
+      this.#unwritten.push(...this.#twins.flushAll(TRACED.WRITE_BACK_CAPACITY));
     const { next, size } = this.#opened;
     const wanted = page === next ? Math.min(2 * size, MOST_OPENED * pageSize) : pageSize;
     let end = page + pageSize;
@@ -191,7 +195,7 @@ export class DevicePages {
   #release(): void {
     const { area } = this.#o;
     this.#count('writeBacks', 1);
-    const failed = [...this.#unwritten.splice(0), ...this.#twins.flushAll()];
+    const failed = [...this.#unwritten.splice(0), ...this.#twins.flushAll(TRACED.WRITE_BACK_COMPLETION)];
     clearOpened(area);
     for (const { start, end } of failed) this.#count('unwrittenBytes', end - start);
     area.i32[AREA.MORE] = 0;
@@ -236,7 +240,8 @@ export class DevicePages {
       this.#drops = outdated.flatMap(({ ranges }) => ranges);
       // Of another packet that still runs: dropped as they are, its stores would be lost.
       if (this.#twins.pages > 0)
-        for (const range of this.#drops) this.#unwritten.push(...this.#twins.flush(range));
+        for (const range of this.#drops)
+          this.#unwritten.push(...this.#twins.flush(range, TRACED.WRITE_BACK_INVALIDATION));
       this.copies.forget(outdated);
       refresh = this.copies.mostlyRead(this.#drops);
     }
