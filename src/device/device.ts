@@ -110,13 +110,15 @@ export interface DeviceContext {
   readonly commands: CommandScope;
   /** The arena: a memory file in which the offset of a byte is its address. */
   readonly arena: { readonly fd: number; readonly size: number };
-  /** The live buffers that this device may touch; asked for again at a reopen. */
+  /** The live buffers of the arena that this device may touch; asked for again at a reopen. */
   live(): readonly (Range & { readonly access: 'read' | 'write' })[];
   /**
    * What this device may do with all of `[address, address + size)`: undefined where no one live buffer holds it, or
    * where the buffer is not for this device.
    */
   accessTo(address: Address, size: number): 'read' | 'write' | undefined;
+  /** Whether what lies there is the arena's, and not memory that a device's driver has allocated. */
+  inArena(address: Address): boolean;
   /** Throws StateError, in the words of the argument's `name`, where the address is in a coarse buffer of which the host has mapped some. */
   checkUnmapped(name: string, address: Address): void;
   /** For {@link Queue.map}: checks it all but whether the device may touch the buffer. */

@@ -164,7 +164,7 @@ export class RingQueue implements Queue {
     }
     const packet =
       'view' in from || 'view' in to
-        ? hostCopy(this.#host.context.arena.fd, to, from, from.size)
+        ? hostCopy(this.#host.context, to, from, from.size)
         : dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
     return this.#put('copy', 'copy', packet, options);
   }
