@@ -68,6 +68,14 @@ export interface Device {
   close(): Promise<void>;
 }
 
+/** Host memory that is no buffer, pinned for devices. */
+export interface PinnedRange extends Range {
+  /** Whether kernels may store there. */
+  readonly write: boolean;
+  /** False once that memory is not the view's any more: its ArrayBuffer was transferred. */
+  held(): boolean;
+}
+
 /** How the mirror tells a device about its memory, and asks when a freed range is out of use. */
 export interface MirrorPort {
   /** A buffer came to be. Must not block. */
@@ -81,8 +89,11 @@ export interface MirrorPort {
   drained(callback: () => void): void;
   /** Asks the device to make progress on ranges that wait for its answer to {@link MirrorPort.unmapped}. */
   nudge(): void;
-  /** Kernels may store to a range of the host's memory that is no buffer; gives the way to take that back. */
-  pinned?(range: Range): () => void;
+  /**
+   * A range of the host's memory that is no buffer is there for kernels; gives the way to take that back. Throws where the
+   * device can't reach it, and has not pinned it then.
+   */
+  pinned?(pin: PinnedRange): () => void;
 }
 
 /** A change of a coarse buffer's owner that goes with a command: checked, and not yet made. */
