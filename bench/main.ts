@@ -16,6 +16,7 @@ import { heapObjects } from './heap.ts';
 import { idleLaunch } from './idle.ts';
 import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
+import { observing } from './observe.ts';
 import { openclLaunches } from './opencl.ts';
 import { packageCost } from './package.ts';
 import { pointerFollowing } from './pointers.ts';
@@ -24,6 +25,7 @@ import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
 import { streaming } from './streaming.ts';
 import { systemMemory } from './system.ts';
+import { systemKernel } from './system-kernel.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
@@ -33,8 +35,9 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   kernels: async (quick) => [...(await pointerFollowing(quick)), ...(await streaming(quick))],
   'hand-over': handOver,
   layout: layoutAccess,
+  observe: observing,
   sharing,
-  system: systemMemory,
+  system: async (quick) => [...(await systemMemory(quick)), ...(await systemKernel(quick))],
   opencl: openclLaunches,
   start: startup,
   package: packageCost,

@@ -48,6 +48,8 @@ try {
         'src/mm/index.ts',
         'src/placement/index.ts',
         'src/layout/index.ts',
+        'src/observe/index.ts',
+        'src/observe/trace.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
         'src/device/conformance/kernels.ts',

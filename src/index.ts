@@ -69,6 +69,7 @@ export {
   processDevice,
   type SystemCounters,
   type SystemMode,
+  type SystemPaging,
 } from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {

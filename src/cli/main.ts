@@ -12,9 +12,16 @@ import { doctorCommand } from './doctor.ts';
 import { mapsCommand } from './maps.ts';
 import { Failure, UsageFailure } from './output.ts';
 import { planCommand } from './plan.ts';
+import { traceCommand } from './trace.ts';
 
 /** In the order of the help. */
-const commands: readonly (() => Command)[] = [doctorCommand, mapsCommand, planCommand, benchCommand];
+const commands: readonly (() => Command)[] = [
+  doctorCommand,
+  mapsCommand,
+  planCommand,
+  traceCommand,
+  benchCommand,
+];
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
@@ -38,6 +45,8 @@ async function main(args: readonly string[]): Promise<number> {
 Exit codes: 0 yes, or done; 1 no, or failed; 2 bad arguments.
 Colours only on a terminal, and not where NO_COLOR is set.`,
     );
+  // For `trace`: what stands behind the name of a program is that program's.
+  program.enablePositionalOptions();
   for (const command of commands) program.addCommand(command());
   for (const each of [program, ...program.commands])
     each.exitOverride().showHelpAfterError(`Try: ${nameOf(each)} --help`);

@@ -6,6 +6,7 @@
  */
 import type { UserEvent } from '../device/device.ts';
 import { StateError } from '../errors.ts';
+import type { MirrorIdentity } from '../observe/events.ts';
 import { awaitEnd } from './blocking-wait.ts';
 import type { QueuedCommand } from './command.ts';
 import type { CommandPump } from './command-pump.ts';
@@ -19,10 +20,19 @@ export interface ScopeMember {
   readonly pump: CommandPump | undefined;
 }
 
+let mirrors = 0;
+
 export class CommandScope {
+  /** The mirror, in events. */
+  readonly mirror: MirrorIdentity;
   readonly #members = new Set<ScopeMember>();
   readonly #events = new Set<HostEvent>();
   #closed = false;
+
+  /** @internal `name`: the mirror's. */
+  constructor(name: string) {
+    this.mirror = { id: ++mirrors, name };
+  }
 
   /** @internal */
   add(member: ScopeMember): void {

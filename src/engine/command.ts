@@ -36,6 +36,8 @@ export interface CommandHost {
    * this thread is blocked.
    */
   ahead(command: QueuedCommand): QueuedCommand | StateError | undefined;
+  /** It is about to be settled, with an error where it has failed: before whoever waits for it is told. */
+  ending?(command: QueuedCommand, status: 'complete' | 'failed', error: unknown): void;
 }
 
 export class QueuedCommand extends Settlement implements Command {
@@ -173,6 +175,7 @@ export class QueuedCommand extends Settlement implements Command {
       return;
     }
     this.prerequisites = undefined;
+    this.#host.ending?.(this, 'complete', undefined);
     this.settle('complete', undefined);
   }
 
@@ -180,6 +183,7 @@ export class QueuedCommand extends Settlement implements Command {
     if (this.settled) return;
     this.ownership?.fail();
     this.prerequisites = undefined;
+    this.#host.ending?.(this, 'failed', error);
     this.settle('failed', error);
   }
 }

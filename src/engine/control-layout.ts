@@ -7,6 +7,7 @@
  *     4 KiB    core blocks       64 x 256 bytes
  *     64 KiB   queue 0           4 KiB header, then 256 slots of 1 KiB
  *     ...      queue q           at QUEUES + q * QUEUE_STRIDE
+ *     ...      trace rings       4 KiB header, then 4096 records of 64 bytes; untouched where nobody listens
  *
  * @module
  */
@@ -21,7 +22,16 @@ const QUEUES = 65536;
 const QUEUE_HEADER = 4096;
 const SLOT_BYTES = 1024;
 const QUEUE_STRIDE = QUEUE_HEADER + RING_SLOTS * SLOT_BYTES;
-export const CONTROL_BYTES = QUEUES + MAX_QUEUES * QUEUE_STRIDE;
+const TRACES = QUEUES + MAX_QUEUES * QUEUE_STRIDE;
+
+/** Rings of trace records: what the device's pager tells, and what the pager of its host does. */
+export const TRACE_RING = { DEVICE: 0, HOST: 1 } as const;
+export const TRACE_RINGS = 2;
+export const TRACE_RECORDS = 4096;
+export const TRACE_RECORD_BYTES = 64;
+const TRACE_HEADER = 4096;
+const TRACE_STRIDE = TRACE_HEADER + TRACE_RECORDS * TRACE_RECORD_BYTES;
+export const CONTROL_BYTES = TRACES + TRACE_RINGS * TRACE_STRIDE;
 
 /** Words of the header. Words that different processes write at a high rate lie in cache lines of their own. */
 export const HEADER = {
@@ -53,6 +63,8 @@ export const HEADER = {
   LOG_FD: 68,
   KICK_FD: 69,
   PIDFD: 70,
+  /** 1 where somebody listens to what happens in the device's process: its pager and its host's write trace records. */
+  TRACING: 80,
 } as const;
 
 /** Float64 index: bytes that the pager made visible. */
@@ -123,6 +135,9 @@ export const QUEUE = {
   HEAD: 16,
 } as const;
 
+/** Words of a trace ring's header: records written (the writer's), and those that found no room; records read (the host's). */
+export const TRACE = { WRITTEN: 0, DROPPED: 1, READ: 16 } as const;
+
 /** Words of a slot. */
 export const SLOT = {
   TYPE: 0,
@@ -165,6 +180,11 @@ export const coreFaultAddress = (core: number): number =>
 export const queueWord = (queue: number): number => (QUEUES + queue * QUEUE_STRIDE) / 4;
 export const slotByte = (queue: number, index: number): number =>
   QUEUES + queue * QUEUE_STRIDE + QUEUE_HEADER + (index & (RING_SLOTS - 1)) * SLOT_BYTES;
+
+export const traceWord = (ring: number): number => (TRACES + ring * TRACE_STRIDE) / 4;
+/** Float64 index. */
+export const traceRecord = (ring: number, number: number): number =>
+  (TRACES + ring * TRACE_STRIDE + TRACE_HEADER + (number & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES) / 8;
 
 /** No packet. */
 export const NO_HAZARD = -1;

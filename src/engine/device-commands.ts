@@ -6,7 +6,10 @@
  */
 import type { CommandType } from '../device/device.ts';
 import { DependencyError, type DeviceLost, StateError } from '../errors.ts';
+import { channels, publish } from '../observe/channels.ts';
+import { site } from '../observe/sites.ts';
 import { type CommandHost, type HostAction, type Packet, QueuedCommand } from './command.ts';
+import { completeEvent, type EventSource, launchEvent } from './command-events.ts';
 import type { CommandPump } from './command-pump.ts';
 import type { CommandScope, ScopeMember } from './command-scope.ts';
 import { monotonicNow } from './completion.ts';
@@ -24,6 +27,10 @@ export interface CommandSession {
   stop(queue: RingQueue, command: QueuedCommand, reason: unknown): boolean;
   /** The device did not stop it. */
   giveUp(command: QueuedCommand, reason: unknown): void;
+  /** Finds out whether the device is to tell of what happens in it; before a command is pushed. */
+  trace?(): void;
+  /** Publishes what it has told so far. */
+  drain?(): void;
 }
 
 export class DeviceCommands implements CommandHost, ScopeMember {
@@ -35,11 +42,13 @@ export class DeviceCommands implements CommandHost, ScopeMember {
   /** Undefined while there is none: what is put in is held. */
   session: CommandSession | undefined;
   readonly #device: string;
+  readonly #source: EventSource;
   readonly #queues: readonly RingQueue[];
   readonly #held = new HeldCommands();
 
   constructor(device: string, scope: CommandScope, queues: readonly RingQueue[]) {
     this.#device = device;
+    this.#source = { mirror: scope.mirror, device };
     this.scope = scope;
     this.#queues = queues;
     scope.add(this);
@@ -58,6 +67,10 @@ export class DeviceCommands implements CommandHost, ScopeMember {
     stop?: StopConditions,
   ): QueuedCommand {
     const command = new QueuedCommand(this, queue.number, type, kernel, packet, monotonicNow());
+    if (channels.launch.hasSubscribers) {
+      const event = launchEvent(this.#source, queue.name, command, ordering?.after ?? []);
+      publish('launch', { ...event, ...site() });
+    }
     const failed = ordering && this.#order(command, ordering);
     const { session } = this;
     if (failed) {
@@ -65,6 +78,7 @@ export class DeviceCommands implements CommandHost, ScopeMember {
       return command;
     }
     if (session) {
+      session.trace?.();
       session.rings.get(queue)!.push(command);
       session.pump.follow();
     } else {
@@ -98,6 +112,7 @@ export class DeviceCommands implements CommandHost, ScopeMember {
   /** What was put in while there was no session goes into this one, before anything else can. */
   takeUp(session: CommandSession): void {
     this.session = session;
+    session.trace?.();
     const ringOf = (queue: number): CommandRing => session.rings.get(this.#queues[queue]!)!;
     this.#held.release(
       (command) => ringOf(command.queue).push(command),
@@ -125,6 +140,14 @@ export class DeviceCommands implements CommandHost, ScopeMember {
   }
 
   // What commands ask; those that are not settled are of this session, or held.
+
+  ending(command: QueuedCommand, status: 'complete' | 'failed', error: unknown): void {
+    // What happened while it ran comes before its end.
+    this.session?.drain?.();
+    if (!channels.complete.hasSubscribers) return;
+    const { name } = this.#queues[command.queue]!;
+    publish('complete', completeEvent(this.#source, name, command, status, error, monotonicNow()));
+  }
 
   block(command: QueuedCommand, timeout: number): boolean {
     if (!this.session) throw this.#reopening();

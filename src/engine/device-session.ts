@@ -7,9 +7,11 @@
 import type { DeviceContext, DeviceCounters } from '../device/device.ts';
 import { DeviceFault, type DeviceLost } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
+import { channels, publish, wantsDeviceEvents } from '../observe/channels.ts';
 import type { QueuedCommand } from './command.ts';
+import { tracedEvent } from './command-events.ts';
 import { CommandPump } from './command-pump.ts';
-import type { PacketFailure } from './completion.ts';
+import { monotonicNow, type PacketFailure } from './completion.ts';
 import { FILLED_BYTES_F64, HEADER, MAP_ENTRY } from './control-layout.ts';
 import type { DeviceProcess } from './device-process.ts';
 import type { Runaway } from './loss.ts';
@@ -17,8 +19,12 @@ import type { MapLogWriter } from './map-log.ts';
 import { OutOfOrderRing } from './out-of-order-ring.ts';
 import { Ring } from './ring.ts';
 import type { RingQueue } from './ring-queue.ts';
-import { type CommandRing, RingSlots } from './ring-slots.ts';
+import { type CommandRing, type PacketAround, RingSlots } from './ring-slots.ts';
 import { STOP_PATIENCE } from './stop-watch.ts';
+import { drainTrace, setTracing } from './trace-ring.ts';
+
+/** While commands run, events of the device's process are fetched at least this often, in milliseconds. */
+const DRAIN_EVERY = 50;
 
 /** How a launch goes on that could not be stopped without its device, for its fault's message. */
 const RAN_AWAY = 'it ran on and could not be stopped, so the device is started anew';
@@ -46,6 +52,8 @@ export interface SessionOptions {
   aboutOwn?(address: number): string | undefined;
   /** The loss as the commands that it ends are told of it, where there is more to say than that. */
   aboutLoss?(lost: DeviceLost): DeviceLost | undefined;
+  /** What the host has to do around each packet. */
+  readonly around?: PacketAround;
 }
 
 export class DeviceSession {
@@ -56,6 +64,9 @@ export class DeviceSession {
   readonly #slots = new Map<RingQueue, RingSlots>();
   readonly #o: SessionOptions;
   #givenUp = false;
+  #tracing = false;
+  #ended = false;
+  #draining: NodeJS.Timeout | undefined;
 
   constructor(
     process: DeviceProcess,
@@ -68,7 +79,10 @@ export class DeviceSession {
     this.#o = options;
     this.pump = new CommandPump({
       control: process.control,
-      hold: (pending) => process.hold(pending),
+      hold: (pending) => {
+        process.hold(pending);
+        this.#drainRegularly(pending);
+      },
       checkAlive: () => process.checkAlive(),
       ended,
     });
@@ -76,12 +90,43 @@ export class DeviceSession {
     process.kernelOf = (queue, index) => this.#kernelOf(queue, index);
   }
 
+  /** Has the process tell what happens in it where somebody listens, before a command can make anything happen. */
+  trace(): void {
+    const wanted = wantsDeviceEvents();
+    if (wanted !== this.#tracing) {
+      this.#tracing = wanted;
+      setTracing(this.process.control, wanted);
+      if (this.pump.pending > 0) this.#drainRegularly(true);
+    }
+  }
+
+  /** Publishes what the process has told so far. */
+  drain(): void {
+    if (!this.#tracing || this.#ended) return;
+    const { context } = this.#o;
+    const { mirror } = context.commands;
+    const source = { mirror, device: context.name };
+    const { records, dropped } = drainTrace(this.process.control);
+    for (const record of records) {
+      const traced = tracedEvent(source, record);
+      if (traced) channels[traced.name].publish(traced.event);
+    }
+    if (dropped > 0) publish('dropped', { ...source, time: monotonicNow(), count: dropped });
+  }
+
+  #drainRegularly(on: boolean): void {
+    clearInterval(this.#draining);
+    this.#draining = undefined;
+    if (!on) this.drain();
+    else if (this.#tracing) this.#draining = setInterval(() => this.drain(), DRAIN_EVERY).unref();
+  }
+
   /** Gives a queue its ring; the cores look at it from now on. */
   addRing(queue: RingQueue): void {
     const { control } = this.process;
     const { number, order } = queue;
     const explain = (command: QueuedCommand, failure: PacketFailure) => this.explain(command, failure);
-    const slots = new RingSlots(control, number, this.#o.cores, explain, order);
+    const slots = new RingSlots(control, number, this.#o.cores, explain, order, this.#o.around);
     const ring = order === 'out' ? new OutOfOrderRing(slots) : new Ring(slots);
     this.#slots.set(queue, slots);
     this.rings.set(queue, ring);
@@ -148,6 +193,9 @@ export class DeviceSession {
   /** Nothing ends any more: settles all commands that are left, and gives them. */
   settleAll(lost: DeviceLost, runaway: Runaway | undefined): QueuedCommand[] {
     const left = this.pump.stop();
+    this.#drainRegularly(false);
+    // From now on the memory that is shared with it may go.
+    this.#ended = true;
     const loss = (left.length > 0 ? this.#o.aboutLoss?.(lost) : undefined) ?? lost;
     for (const command of left) {
       if (command.aborted) command.fail(command.abortReason);

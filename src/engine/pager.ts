@@ -23,9 +23,11 @@ import {
   FILLED_BYTES_F64,
   HEADER,
   MAP_ENTRY,
+  TRACE_RING,
 } from './control-layout.ts';
 import { LiveRanges } from './live-ranges.ts';
 import type { Message, PagerMail, PagerOptions } from './pager-options.ts';
+import { TRACED, TraceWriter } from './trace-ring.ts';
 
 /** A core may touch this many wild pages before it stops; then the whole device is given up. */
 const WILD_PAGES_ALLOWED = 64;
@@ -34,6 +36,7 @@ export class Pager {
   readonly #o: PagerOptions;
   readonly #live: LiveRanges;
   readonly #faults: FaultReader;
+  readonly #trace: TraceWriter;
   readonly #held = new Map<number, Message>();
   /** The wild pages of each core; HEADER.WILD_PAGES counts them all. */
   readonly #wild = new Map<number, Set<Address>>();
@@ -49,6 +52,7 @@ export class Pager {
     this.#o = options;
     this.#live = new LiveRanges(options.limit);
     this.#faults = new FaultReader(options.userfaultfd);
+    this.#trace = new TraceWriter(options.control, TRACE_RING.DEVICE);
   }
 
   /** Never returns. */
@@ -95,14 +99,16 @@ export class Pager {
     const own = this.#o.own.find((range) => address >= range.start && address < range.end);
     const live = own ? undefined : this.#live.find(address);
     if (own) {
+      const began = this.#trace.begin();
       this.#countFault();
-      const { bytes } = zeroRange(this.#o.userfaultfd, base + page, pageSize);
-      if (bytes === 0) wakeRange(this.#o.userfaultfd, base + page, pageSize);
+      const { bytes } = zeroRange(this.#o.userfaultfd, base + page, pageSize, began === undefined);
+      this.#told(began, TRACED.FAULT_OWN, fault, { start: page, end: page + bytes }, bytes);
       this.#countBytes(bytes);
+      if (bytes === 0 || began !== undefined) wakeRange(this.#o.userfaultfd, base + page, pageSize);
     } else if (live && fault.kind !== 'protected') {
       const range =
         fault.kind === 'minor' ? this.#live.residentAround(live, page) : this.#live.fillAround(live, page);
-      this.#fill(range, page, fault.kind === 'missing', live.readOnly);
+      this.#fill(range, page, fault, live.readOnly);
       this.#filled = range;
       this.#catchUp();
     } else if (this.#o.system && !live) {
@@ -138,8 +144,12 @@ export class Pager {
   }
 
   /** Maps what can be mapped of `range`; at least `page`, so that its waiters go on. */
-  #fill(range: Range, page: Address, missing: boolean, readOnly: boolean): void {
+  #fill(range: Range, page: Address, fault: Message, readOnly: boolean): void {
     const { userfaultfd, base, pageSize, arena } = this.#o;
+    const began = this.#trace.begin();
+    // Who is woken may tell the host more: the record comes first.
+    const wake = began === undefined;
+    const missing = fault.kind === 'missing';
     if (missing) {
       try {
         allocatePages(arena, range.start, range.end - range.start);
@@ -151,7 +161,7 @@ export class Pager {
     let bytes = 0;
     let at: number = missing ? range.start : page;
     while (at < range.end) {
-      const done = continueRange(userfaultfd, base + at, range.end - at, readOnly);
+      const done = continueRange(userfaultfd, base + at, range.end - at, readOnly, wake);
       bytes += done.bytes;
       at += done.bytes;
       if (done.errno === '' || done.errno === 'EAGAIN') continue;
@@ -159,8 +169,17 @@ export class Pager {
       if (done.errno === 'EEXIST') at += pageSize;
       else break;
     }
-    wakeRange(userfaultfd, base + page, pageSize);
+    this.#told(began, missing ? TRACED.FAULT_ALLOCATED : TRACED.FAULT_MAPPED, fault, range, bytes);
     this.#countBytes(bytes);
+    if (wake) wakeRange(userfaultfd, base + page, pageSize);
+    else wakeRange(userfaultfd, base + range.start, range.end - range.start);
+  }
+
+  /** Leaves a record of a fault for the host, where that wants one. */
+  #told(began: number | undefined, kind: number, fault: Message, range: Range, bytes: number): void {
+    if (began === undefined) return;
+    const detail = 2 * (this.#coreOf(fault.thread) + 1) + (fault.access === 'write' ? 1 : 0);
+    this.#trace.end(began, kind, fault.address - this.#o.base, range, bytes, detail);
   }
 
   #wildFault(fault: Message, page: Address, reason: number): void {
@@ -179,6 +198,8 @@ export class Pager {
       return;
     }
     Atomics.add(control.i32, HEADER.WILD_FAULTS, 1);
+    const kind = reason === FAULT_REASON.READ_ONLY ? TRACED.FAULT_READ_ONLY : TRACED.FAULT_UNMAPPED;
+    this.#told(this.#trace.begin(), kind, fault, { start: page, end: page }, 0);
     if (!this.#wild.has(core)) {
       control.f64[coreFaultAddress(core)] = fault.address - base;
       control.i32[block + CORE.FAULT_ACCESS] = fault.access === 'write' ? 1 : 0;

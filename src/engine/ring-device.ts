@@ -17,8 +17,11 @@ import type {
 } from '../device/device.ts';
 import { DeviceLost, outOfRange, StateError } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
+import { channels, publish } from '../observe/channels.ts';
+import type { DeviceEvent } from '../observe/events.ts';
 import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkQueueOptions } from './command-options.ts';
+import { monotonicNow } from './completion.ts';
 import { MAP_ENTRY, MAX_QUEUES } from './control-layout.ts';
 import { DeviceCommands } from './device-commands.ts';
 import type { DeviceProcess } from './device-process.ts';
@@ -39,6 +42,10 @@ import type { StopConditions } from './stop-watch.ts';
 export interface RingDeviceOptions extends SessionOptions {
   readonly pointerLimit: number;
   readonly maxItems: number;
+  /** See {@link QueueHost}. */
+  reaches?(name: string, address: number, size: number): void;
+  declare?(ranges: readonly Range[]): () => void;
+  forget?(range: Range): void;
   /** Starts the process, programs and all; the log already lists the live ranges. */
   start(log: MapLogWriter): Promise<DeviceProcess>;
 }
@@ -127,6 +134,8 @@ export class RingDevice implements QueueHost, MirrorPort {
     if (this.#reopening) {
       this.#reopening = undefined;
       this.#reopens++;
+      if (channels['device-reopen'].hasSubscribers)
+        publish('device-reopen', { ...this.#eventBase(), pid: process.pid });
     }
     this.#commands.takeUp(session);
     process.checkAlive();
@@ -162,7 +171,12 @@ export class RingDevice implements QueueHost, MirrorPort {
       await this.#reopening?.catch(() => {});
       session = this.#live();
     }
-    return session.process.request(message);
+    session.trace();
+    try {
+      return await session.process.request(message);
+    } finally {
+      session.drain();
+    }
   }
 
   /** Resolves once the process has ended, at each call. */
@@ -197,6 +211,18 @@ export class RingDevice implements QueueHost, MirrorPort {
 
   get context(): DeviceContext {
     return this.#o.context;
+  }
+
+  get reaches(): QueueHost['reaches'] {
+    return this.#o.reaches;
+  }
+
+  get declare(): QueueHost['declare'] {
+    return this.#o.declare;
+  }
+
+  get forget(): QueueHost['forget'] {
+    return this.#o.forget;
   }
 
   get scope(): object {
@@ -243,6 +269,11 @@ export class RingDevice implements QueueHost, MirrorPort {
     return () => true;
   }
 
+  /** A range is gone that nothing runs in. */
+  left(range: Range): void {
+    (this.#session?.log ?? this.#opening)?.append(MAP_ENTRY.UNMAP, range);
+  }
+
   drained(callback: () => void): void {
     this.#commands.drained(callback);
   }
@@ -260,12 +291,21 @@ export class RingDevice implements QueueHost, MirrorPort {
     return this.#session;
   }
 
+  #eventBase(): DeviceEvent {
+    return { mirror: this.#o.context.commands.mirror, device: this.name, time: monotonicNow() };
+  }
+
   #closedError(): StateError {
     return new StateError('closed', `device '${this.name}' is closed`);
   }
 
   #sessionLost(session: DeviceSession, lost: DeviceLost, runaway: Runaway | undefined): void {
     this.#end(session, lost, runaway);
+    if (channels['device-lost'].hasSubscribers) {
+      const { reason, exit } = lost;
+      const event = { ...this.#eventBase(), reason, runaway: runaway !== undefined };
+      publish('device-lost', exit === undefined ? event : { ...event, exit });
+    }
     this.#loss.tell(lost);
     void session.process.close().then(() => session.log.close());
     // Its failure is told to the commands that are held, and to whoever asks next.

@@ -32,6 +32,8 @@ export const UFFDIO_REGISTER_MODE_MISSING = 1n;
 export const UFFDIO_REGISTER_MODE_WP = 2n;
 export const UFFDIO_REGISTER_MODE_MINOR = 4n;
 
+const UFFDIO_ZEROPAGE_MODE_DONTWAKE = 1n;
+const UFFDIO_CONTINUE_MODE_DONTWAKE = 1n;
 const UFFDIO_CONTINUE_MODE_WP = 2n;
 const UFFDIO_COPY_MODE_DONTWAKE = 1n;
 const UFFDIO_COPY_MODE_WP = 2n;
@@ -147,17 +149,24 @@ function fillRange(fd: number, command: number, start: Address, length: number, 
   return { bytes: Math.max(0, done), errno };
 }
 
-/** Zero pages for a missing range, waking its waiters. EEXIST where a page is there already. */
-export function zeroRange(fd: number, start: Address, length: number): Filled {
-  return fillRange(fd, UFFDIO_ZEROPAGE, start, length, 0n);
+/** Zero pages for a missing range, waking its waiters unless told not to. EEXIST where a page is there already. */
+export function zeroRange(fd: number, start: Address, length: number, wake = true): Filled {
+  return fillRange(fd, UFFDIO_ZEROPAGE, start, length, wake ? 0n : UFFDIO_ZEROPAGE_MODE_DONTWAKE);
 }
 
 /**
- * Maps the pages that the file already has, waking the range's waiters. EFAULT at a page that the file lacks, EEXIST
+ * Maps the pages that the file already has, waking the range's waiters unless told not to. EFAULT at a page that the file lacks, EEXIST
  * at one that is mapped already. `readOnly` maps them write-protected (the range must be registered for that).
  */
-export function continueRange(fd: number, start: Address, length: number, readOnly = false): Filled {
-  return fillRange(fd, UFFDIO_CONTINUE, start, length, readOnly ? UFFDIO_CONTINUE_MODE_WP : 0n);
+export function continueRange(
+  fd: number,
+  start: Address,
+  length: number,
+  readOnly = false,
+  wake = true,
+): Filled {
+  const mode = (readOnly ? UFFDIO_CONTINUE_MODE_WP : 0n) | (wake ? 0n : UFFDIO_CONTINUE_MODE_DONTWAKE);
+  return fillRange(fd, UFFDIO_CONTINUE, start, length, mode);
 }
 
 const copied = new BigInt64Array(5);
@@ -168,11 +177,17 @@ const copied = new BigInt64Array(5);
  * where it can't be read. EEXIST at a page that is there already, ENOENT or EINVAL where the range is not registered for
  * both modes, ESRCH where that process has ended.
  */
-export function copyRange(fd: number, target: Address, source: Address, length: number): Filled {
+export function copyRange(
+  fd: number,
+  target: Address,
+  source: Address,
+  length: number,
+  wake = false,
+): Filled {
   copied[0] = BigInt(target);
   copied[1] = BigInt(source);
   copied[2] = BigInt(length);
-  copied[3] = UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP;
+  copied[3] = wake ? UFFDIO_COPY_MODE_WP : UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP;
   copied[4] = 0n;
   if (ioctl(fd, UFFDIO_COPY, copied) === 0) return { bytes: length, errno: '' };
   const errno = lastError();

@@ -7,8 +7,10 @@
 import type { AttachedDevice } from '../device/device.ts';
 import { invalidType, outOfRange, PlacementError, UnsupportedError } from '../errors.ts';
 import { alignUp, type Range } from '../mm/address.ts';
+import type { MirrorIdentity } from '../observe/events.ts';
 import type { Placement, Refusal } from '../placement/index.ts';
 import type { Access } from './alloc-options.ts';
+import { publishMapped } from './events.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import type { Placer } from './placer.ts';
 import { isShared, type SvmBuffer } from './svm-buffer.ts';
@@ -22,6 +24,7 @@ export interface GrowthParts {
   readonly placer: Placer;
   readonly live: LiveBuffers;
   readonly attached: readonly AttachedDevice[];
+  readonly mirror: MirrorIdentity;
   /** Other processes may have attached. */
   readonly shared: boolean;
 }
@@ -50,6 +53,7 @@ export function growBuffer(buffer: SvmBuffer, size: number, parts: GrowthParts):
   ownership?.grow(buffer.address + size);
   buffer.grown(size, next);
   parts.live.resized(buffer, before);
+  publishMapped(parts.mirror, buffer, parts.attached, placement.size);
 }
 
 function extend(buffer: SvmBuffer, size: number, { placer, attached }: GrowthParts): Placement {

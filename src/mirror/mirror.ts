@@ -20,6 +20,7 @@ import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
 import { checkOffered } from './device-types.ts';
 import { type EvacuateOptions, type Evacuation, evacuate } from './evacuate.ts';
+import { publishClosed, publishMapped, publishUnmapping } from './events.ts';
 import { FreedRanges } from './freed-ranges.ts';
 import { growBuffer, tellMapped } from './growth.ts';
 import { Heap } from './heap/heap.ts';
@@ -71,15 +72,9 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   #nextName = 1;
 
   /** @internal Use {@link openMirror}. */
-  constructor(
-    name: string,
-    arena: Arena,
-    live: LiveBuffers,
-    attached: readonly AttachedDevice[],
-    commands: CommandScope,
-  ) {
+  constructor(arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[], commands: CommandScope) {
     this.#commands = commands;
-    this.name = name;
+    this.name = commands.mirror.name;
     this.#arena = arena;
     this.#attached = attached;
     this.#live = live;
@@ -94,7 +89,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       host: readHostPicture(),
     });
     this.#freed = new FreedRanges(this.#memory, this.#space, attached);
-    this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached);
+    this.#placer = new Placer(this.#space, this.#memory, this.#freed, attached, commands.mirror);
     live.reserved = this.#memory.reserved;
     this.#reserving = new Reserving({
       pageSize: this.pageSize,
@@ -256,9 +251,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
 
   async #shutDown(): Promise<void> {
     this.#commands.close(this.name);
-    await Promise.all(
-      this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve))),
-    );
+    const drained = this.#attached.map(({ port }) => new Promise<void>((resolve) => port.drained(resolve)));
+    await Promise.all(drained);
     await Promise.all(this.#attached.map(({ device }) => device.close()));
     this.#sharing?.announceClose();
     this.#reserving.close();
@@ -268,6 +262,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#sharing?.close();
     this.#arena.close();
     releaseOwnMaps();
+    publishClosed(this.#commands.mirror);
   }
 
   #share(): Sharing {
@@ -285,6 +280,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
         placer: this.#placer,
         live: this.#live,
         attached: this.#attached,
+        mirror: this.#commands.mirror,
         shared: this.#sharing !== undefined,
       });
     },
@@ -326,6 +322,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#live.add(buffer);
     this.#limits.count(access);
     if (isShared(buffer)) this.#sharing?.add(buffer);
+    publishMapped(this.#commands.mirror, buffer, this.#attached);
     return buffer;
   }
 
@@ -335,7 +332,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     this.#limits.count(buffer.access, -1);
     let users = 1;
     const effect = (): void => {
-      if (--users === 0) this.#freed.takeAway(buffer, views);
+      if (--users === 0) publishUnmapping(this.#commands.mirror, this.#freed, buffer, views);
     };
     for (let i = 0; i < this.#attached.length; i++) {
       if (buffer.access[i] === 'none') continue;

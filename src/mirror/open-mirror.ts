@@ -11,6 +11,7 @@ import { CommandScope } from '../engine/command-scope.ts';
 import { formatBytes, invalidType, outOfRange } from '../errors.ts';
 import { keepOwnMaps, releaseOwnMaps } from '../linux/process-maps.ts';
 import { deviceContext } from './device-context.ts';
+import { publishOpened } from './events.ts';
 import { LiveBuffers } from './live-buffers.ts';
 import { Mirror } from './mirror.ts';
 import { checkPlatform } from './platform.ts';
@@ -54,7 +55,7 @@ export async function openMirror<const Specs extends DeviceSpecs>(
     );
   }
   const live = new LiveBuffers(arena.size);
-  const commands = new CommandScope();
+  const commands = new CommandScope(name);
   // Async, so that a device which throws at once does not keep the others from being closed.
   let mirror: Mirror<DevicesOf<Specs>> | undefined;
   const opening = entries.map(async ([device, spec], i) =>
@@ -67,7 +68,8 @@ export async function openMirror<const Specs extends DeviceSpecs>(
   const failed = results.find((result) => result.status === 'rejected');
   try {
     if (failed) throw failed.reason;
-    mirror = new Mirror<DevicesOf<Specs>>(name, arena, live, attached, commands);
+    mirror = new Mirror<DevicesOf<Specs>>(arena, live, attached, commands);
+    publishOpened(commands.mirror, mirror, attached);
     return mirror;
   } catch (error) {
     await closeAll(attached);

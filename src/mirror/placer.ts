@@ -8,6 +8,7 @@
 import type { AttachedDevice } from '../device/device.ts';
 import { outOfRange, PlacementError, SystemError } from '../errors.ts';
 import { type Address, alignUp, MiB } from '../mm/address.ts';
+import type { MirrorIdentity } from '../observe/events.ts';
 import {
   type Placement,
   type PlacementRequest,
@@ -19,6 +20,7 @@ import {
 import type { CheckedAlloc } from './alloc-options.ts';
 import type { BufferMemory, MemoryOptions } from './buffer-memory.ts';
 import { requestOf } from './driver-place.ts';
+import { publishPlacing, type Sought } from './events.ts';
 import type { FreedRanges } from './freed-ranges.ts';
 import { readHostPicture } from './host-picture.ts';
 import type { ReservedRange } from './reserved-ranges.ts';
@@ -50,13 +52,16 @@ export class Placer {
   readonly #memory: BufferMemory;
   readonly #freed: FreedRanges;
   readonly #attached: readonly AttachedDevice[];
+  readonly #identity: MirrorIdentity;
 
   constructor(
     space: PlacementSpace,
     memory: BufferMemory,
     freed: FreedRanges,
     attached: readonly AttachedDevice[],
+    identity: MirrorIdentity,
   ) {
+    this.#identity = identity;
     this.#space = space;
     this.#memory = memory;
     this.#freed = freed;
@@ -73,14 +78,17 @@ export class Placer {
   place(checked: CheckedAlloc): Placement {
     if (checked.driver) this.look();
     let request = checked.request;
-    return this.#search(request.size, {
-      find: () => {
-        request = requestOf(this.#space, checked);
-        return this.#find(request, checked.hugePages);
+    return this.#search(
+      { purpose: 'alloc', size: request.size },
+      {
+        find: () => {
+          request = requestOf(this.#space, checked);
+          return this.#find(request, checked.hugePages);
+        },
+        map: ({ address, size }) => this.#map(address, size, checked),
+        plan: () => this.#space.plan(request),
       },
-      map: ({ address, size }) => this.#map(address, size, checked),
-      plan: () => this.#space.plan(request),
-    });
+    );
   }
 
   /** Where that would be, or why nowhere. Changes nothing. */
@@ -112,11 +120,14 @@ export class Placer {
     const end = address + placement.size;
     const reserved = this.#memory.reserved.at(address);
     if (reserved) return this.#extendReserved(reserved, placement, size, asked);
-    const found = this.#search(size, {
-      find: () => this.#without(address, () => this.#space.find(request)),
-      map: (longer) => this.#map(end, address + longer.size - end, asked),
-      plan: () => this.#without(address, () => this.#space.plan(request)),
-    });
+    const found = this.#search(
+      { purpose: 'grow', size },
+      {
+        find: () => this.#without(address, () => this.#space.find(request)),
+        map: (longer) => this.#map(end, address + longer.size - end, asked),
+        plan: () => this.#without(address, () => this.#space.plan(request)),
+      },
+    );
     // The kernel makes one mapping of neighbours in memory and file.
     this.#memory.room(-1);
     const taken = this.#space.remove(address);
@@ -157,11 +168,14 @@ export class Placer {
 
   /** Finds a place for a reservation and maps nothing there. */
   reserve(checked: CheckedAlloc): Placement {
-    return this.#search(checked.request.size, {
-      find: () => this.#findAny(checked.request),
-      map: ({ address, size }) => this.#memory.reserve(address, size),
-      plan: () => this.#space.plan(checked.request),
-    });
+    return this.#search(
+      { purpose: 'reserve', size: checked.request.size },
+      {
+        find: () => this.#findAny(checked.request),
+        map: ({ address, size }) => this.#memory.reserve(address, size),
+        plan: () => this.#space.plan(checked.request),
+      },
+    );
   }
 
   /** Tries again while freed ranges may still come free; false where it was in vain. */
@@ -182,12 +196,16 @@ export class Placer {
   }
 
   /** The picture of the process may be old: it is read again before anything is refused. */
-  #search(size: number, { find, map, plan }: Search): Placement {
+  #search(sought: Sought, search: Search): Placement {
+    return publishPlacing(this.#identity, sought, () => this.#searchFor(sought.size, search));
+  }
+
+  #searchFor(size: number, { find, map, plan }: Search): { placement: Placement; searches: number } {
     let fresh = false;
     if (this.#freed.sharing?.stale) this.look();
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const placement = find();
-      if (placement && map(placement)) return placement;
+      if (placement && map(placement)) return { placement, searches: attempt + 1 };
       if (!placement && fresh && !this.#freed.release(true) && !this.#waitForDevices()) refuse(size, plan());
       this.look();
       fresh = true;

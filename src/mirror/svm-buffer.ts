@@ -5,6 +5,8 @@
  */
 import type { QueuedFree } from '../device/device.ts';
 import { StateError } from '../errors.ts';
+import { pageSize, residentPages } from '../linux/mmap.ts';
+import { alignDown, alignUp } from '../mm/address.ts';
 import type { Placement } from '../placement/index.ts';
 import type { AdoptedMemory } from './adopted-memory.ts';
 import type { Access, BufferType } from './alloc-options.ts';
@@ -75,6 +77,18 @@ export class SvmBuffer extends MappedBuffer {
   get hugePages(): HugePages {
     this.check();
     return describeHugePages(this);
+  }
+
+  /**
+   * How many bytes of the buffer, or of a part of it, are in memory now, on whichever side: whole pages, by mincore(2).
+   * Throws TypeError or RangeError.
+   */
+  residentBytes(offset = 0, size?: number): number {
+    this.check();
+    const part = checkPart(this.size, offset, size);
+    const start = alignDown(this.address + part.offset, pageSize());
+    const end = alignUp(this.address + part.offset + part.size, pageSize());
+    return residentPages(start, end - start) * pageSize();
   }
 
   /**

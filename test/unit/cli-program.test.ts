@@ -10,7 +10,7 @@ const COMMANDS = [...cli('--help').stdout.matchAll(/^ {2}(\w+) .*\[options\]/gm)
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
 test('the help lists the commands, and each has a help of its own with examples', () => {
-  for (const name of ['doctor', 'maps', 'plan', 'bench']) assert.ok(COMMANDS.includes(name), name);
+  for (const name of ['doctor', 'maps', 'plan', 'trace', 'bench']) assert.ok(COMMANDS.includes(name), name);
   for (const name of COMMANDS) {
     const { status, stdout, stderr } = cli(name, '--help');
     assert.equal(status, 0, stderr);

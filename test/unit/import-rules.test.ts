@@ -99,7 +99,7 @@ const rules: Record<string, readonly string[]> = {
     'observe/',
     'node:',
   ],
-  observe: ['mm/', 'errors.ts', 'node:'],
+  observe: ['placement/', 'mm/', 'errors.ts', 'node:'],
   cli: ['mirrorspace', 'node:', 'commander', 'picocolors'],
   'index.ts': ['device/', 'mirror/', 'placement/', 'layout/', 'observe/', 'mm/', 'errors.ts'],
 };

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { TraceWriter } from '../../../engine/trace-ring.ts';
 import { readMemory, writeRuns } from '../../../linux/other-process.ts';
 import { writeProtect } from '../../../linux/userfaultfd.ts';
 import type { Range } from '../../../mm/address.ts';
@@ -24,6 +25,7 @@ export interface TwinsOptions {
   isSame(page: Range): boolean;
   /** Counts bytes that were written to the host. */
   wrote(bytes: number): void;
+  readonly trace: TraceWriter;
 }
 
 export class Twins {
@@ -32,6 +34,8 @@ export class Twins {
   readonly #twins = new Map<number, Uint8Array>();
   readonly #spare: Uint8Array[] = [];
   readonly #snapshot: Uint8Array;
+  /** Bytes that were written back, ever. */
+  #wrote = 0;
 
   constructor(options: TwinsOptions) {
     this.#o = options;
@@ -65,18 +69,24 @@ export class Twins {
 
   /**
    * Writes back what differs in `range`, and closes its pages. Gives the ranges that the host could not be given: what
-   * was there is gone, or may not be stored to, or the device has ended first.
+   * was there is gone, or may not be stored to, or the device has ended first. `cause` is the TRACED that says why.
    */
-  flush(range: Range): Range[] {
+  flush(range: Range, cause: number): Range[] {
+    const { trace } = this.#o;
     const failed: Range[] = [];
-    for (const { start, end } of this.dirty.within(range))
-      for (let at = start; at < end; at += this.#snapshot.length)
-        this.#flushBatch(at, Math.min(end, at + this.#snapshot.length), failed);
+    for (const part of this.dirty.within(range)) {
+      const began = trace.begin();
+      const [before, bytes] = [failed.length, this.#wrote];
+      for (let at = part.start; at < part.end; at += this.#snapshot.length)
+        this.#flushBatch(at, Math.min(part.end, at + this.#snapshot.length), failed);
+      const unwritten = (failed.length - before) * this.#o.pageSize;
+      trace.end(began, cause, part.start, part, this.#wrote - bytes, unwritten);
+    }
     return failed;
   }
 
-  flushAll(): Range[] {
-    return this.dirty.ranges().flatMap((range) => this.flush(range));
+  flushAll(cause: number): Range[] {
+    return this.dirty.ranges().flatMap((range) => this.flush(range, cause));
   }
 
   #flushBatch(start: number, end: number, failed: Range[]): void {
@@ -114,6 +124,7 @@ export class Twins {
       if (!isSame(whole)) return false;
       const written = writeRuns(process.pid, page, now, runs);
       wrote(written);
+      this.#wrote += written;
       if (written !== bytes) return false;
     }
     return true;

@@ -1,0 +1,14 @@
+/**
+ * Seeing what mirrors do: typed events on `node:diagnostics_channel`, on request with the line of the program that caused
+ * each, and traces of them for Chrome and Perfetto.
+ *
+ * @module mirrorspace/observe
+ */
+export type { Address, Range } from '../mm/address.ts';
+export type { Placement, Refusal } from '../placement/index.ts';
+export { channelName, EVENT_NAMES, subscribe } from './channels.ts';
+export { chromeTrace, type MemorySample, type RecordedEvent, type TraceOptions } from './chrome-trace.ts';
+export type * from './events.ts';
+export { Recorder, type RecorderOptions } from './recorder.ts';
+export { recordSites } from './sites.ts';
+export type * from './trace-format.ts';
