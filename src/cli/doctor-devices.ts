@@ -16,7 +16,6 @@ import {
   openMirror,
   processDevice,
   type SystemFinding,
-  UnsupportedError,
   wasmDevice,
 } from 'mirrorspace';
 
@@ -48,14 +47,9 @@ async function examine(id: string, purpose: string, probe: () => Promise<Look>):
   try {
     return { ...about, ...(await probe()) };
   } catch (error) {
-    const remedy =
-      error instanceof UnsupportedError ? {} : { remedy: 'see what is limited or missing above' };
-    return {
-      ...about,
-      status: 'missing',
-      found: error instanceof Error ? error.message : String(error),
-      ...remedy,
-    };
+    // The words of an UnsupportedError say what is missing; what brings that is said where it was looked at.
+    const found = error instanceof Error ? error.message : String(error);
+    return { ...about, status: 'missing', found, remedy: 'see what is limited or missing above' };
   }
 }
 
