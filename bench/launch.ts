@@ -34,8 +34,8 @@ async function processLatency(rounds: number, trips: number): Promise<number> {
 }
 
 export async function launchLatency(quick: boolean): Promise<Row[]> {
-  const rounds = quick ? 3 : 9;
-  const trips = quick ? 300 : 2000;
+  const rounds = quick ? 9 : 15;
+  const trips = quick ? 500 : 2000;
   const mirror = await openMirror({ devices: { wasm: wasmDevice({ cores: 1 }) } });
   const { wasm } = mirror.devices;
   const kernel = (await wasm.load(kernels)).kernel('nothing', []);

@@ -17,12 +17,14 @@ import { idleLaunch } from './idle.ts';
 import { launchLatency } from './launch.ts';
 import { layoutAccess } from './layout.ts';
 import { openclLaunches } from './opencl.ts';
+import { packageCost } from './package.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
 import { streaming } from './streaming.ts';
 import { systemMemory } from './system.ts';
+import { systemKernel } from './system-kernel.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
@@ -33,9 +35,10 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   'hand-over': handOver,
   layout: layoutAccess,
   sharing,
-  system: systemMemory,
+  system: async (quick) => [...(await systemMemory(quick)), ...(await systemKernel(quick))],
   opencl: openclLaunches,
   start: startup,
+  package: packageCost,
 };
 
 const words = process.argv.slice(2);

@@ -9,11 +9,12 @@ import { beside, median, type Row, rounded } from './rows.ts';
 
 const program = fileURLToPath(new URL('./peers/first-kernel.mjs', import.meta.url));
 
-function wall(args: string[], rounds: number): number {
+/** Median milliseconds of a Node with such arguments, from start to end. */
+export function wall(args: readonly string[], rounds: number, cwd?: string): number {
   const times: number[] = [];
   for (let round = -1; round < rounds; round++) {
     const start = performance.now();
-    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd });
     if (status !== 0) throw new Error(stderr);
     if (round >= 0) times.push(performance.now() - start);
   }

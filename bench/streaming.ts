@@ -67,6 +67,6 @@ async function onCores(cores: number, rounds: number): Promise<Row[]> {
 }
 
 export async function streaming(quick: boolean): Promise<Row[]> {
-  const rounds = quick ? 5 : 25;
+  const rounds = quick ? 25 : 75;
   return [...(await onCores(1, rounds)), ...(await onCores(2, rounds))];
 }

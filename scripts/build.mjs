@@ -46,6 +46,7 @@ try {
       entryPoints: [
         'src/index.ts',
         'src/mm/index.ts',
+        'src/placement/index.ts',
         'src/layout/index.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
@@ -72,6 +73,24 @@ try {
         'src/device/process/system/entry-host.ts',
       ],
     });
+    // The command line is one more user of the package: it imports that by name. What it uses of others is in the bundle,
+    // so that whoever installs the package installs nothing for it.
+    await build({
+      ...common,
+      format: 'esm',
+      splitting: true,
+      chunkNames: 'cli/[name]-[hash]',
+      // Mostly commander; the sources would weigh more than it.
+      sourcemap: false,
+      external: ['mirrorspace', 'mirrorspace/*'],
+      banner: {
+        js: `#!/usr/bin/env node
+import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`,
+      },
+      entryPoints: ['src/cli/main.ts'],
+    });
+    chmodSync(`${made}/cli/main.js`, 0o755);
+    writeFileSync(`${made}/cli/LICENSES.txt`, licences(['commander', 'picocolors']));
     await compileConformanceKernels();
     const old = `${made}-old`;
     if (existsSync(`${root}dist`)) renameSync(`${root}dist`, old);
@@ -82,6 +101,15 @@ try {
   }
 } finally {
   rmSync(made, { recursive: true, force: true });
+}
+
+/** What those ask for whose code is in a bundle. */
+function licences(packages) {
+  const texts = packages.map((name) => {
+    const { version } = JSON.parse(readFileSync(`${root}node_modules/${name}/package.json`, 'utf8'));
+    return `${name} ${version}\n\n${readFileSync(`${root}node_modules/${name}/LICENSE`, 'utf8').trim()}\n`;
+  });
+  return `The command line contains code of these packages.\n\n${texts.join('\n\n')}`;
 }
 
 /** The conformance suite's kernels, in AssemblyScript. They have no static data. */

@@ -213,17 +213,21 @@ export class DeviceLost extends MirrorError {
   readonly exit: number | string | undefined;
   /** Ranges of the host's memory, outside of buffers, to which stores of kernels may not have been written back. */
   readonly unwritten: readonly { readonly start: number; readonly end: number }[];
+  /** Kernels that its cores were inside of when its process ended by itself: one of them is the likely cause. */
+  readonly kernels: readonly string[];
   constructor(
     device: string,
     reason: string,
     exit?: number | string,
     unwritten: DeviceLost['unwritten'] = [],
+    kernels: readonly string[] = [],
   ) {
     super('ERR_MIRROR_DEVICE_LOST', `device '${device}' was lost: ${reason}`);
     this.device = device;
     this.reason = reason;
     this.exit = exit;
     this.unwritten = unwritten;
+    this.kernels = kernels;
   }
 }
 

@@ -36,6 +36,13 @@ export type {
   UnmapOptions,
   UserEvent,
 } from './device/device.ts';
+export type {
+  OpenClArgumentKind,
+  OpenClArgumentsOf,
+  OpenClKernel,
+  StructKind,
+  StructValue,
+} from './device/opencl/argument-kinds.ts';
 export type { OpenClDeviceInfo, OpenClPlatformInfo, OpenClSvm } from './device/opencl/icd/devices.ts';
 export { listOpenclDevices, type OpenClChoice } from './device/opencl/list-devices.ts';
 export {
@@ -44,10 +51,19 @@ export {
   type OpenClLoadOptions,
   openclDevice,
 } from './device/opencl/opencl-device.ts';
+export type { OpenClProgram } from './device/opencl/opencl-program.ts';
 export type { OpenClLaunchOptions, OpenClQueue } from './device/opencl/opencl-queue.ts';
+export type { OpenClPointers } from './device/opencl/pointer-mode.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type Advice,
+  type NativeFunctions,
+  type NativeKinds,
+  type NativeParameter,
+  type NativeProgram,
+  type NativeResult,
+  type NativeSignature,
+  type NativeSource,
   type ProcessDevice,
   type ProcessDeviceOptions,
   processDevice,
@@ -99,6 +115,8 @@ export { type Locked, SharedMutex } from './mirror/sync/mutex.ts';
 export type { MirrorSide } from './mirror/sync/side.ts';
 export type { TimeoutOptions, WaitOptions } from './mirror/sync/wait-options.ts';
 export type { WaitResult } from './mirror/sync/waits.ts';
+export { checkSystem } from './mirror/system-check/check-system.ts';
+export type { SystemFinding } from './mirror/system-check/finding.ts';
 export type { TypedArrayConstructor } from './mirror/view-arguments.ts';
 export { type Address, GiB, KiB, MiB, type Range, TiB } from './mm/address.ts';
 export {

@@ -47,6 +47,8 @@ export interface Device {
   readonly window: Range;
   readonly reserved: readonly ReservedRegion[];
   readonly capabilities: Capabilities;
+  /** What it can do with memory of the process that is no buffer's; nothing where there is none of it. */
+  readonly systemCapabilities?: Capabilities;
   /** The first queue. */
   readonly queue: Queue;
   /** Another queue; at most 16 in all. They run side by side. */
@@ -119,13 +121,15 @@ export interface DeviceContext {
   readonly commands: CommandScope;
   /** The arena: a memory file in which the offset of a byte is its address. */
   readonly arena: { readonly fd: number; readonly size: number };
-  /** The live buffers that this device may touch; asked for again at a reopen. */
+  /** The live buffers of the arena that this device may touch; asked for again at a reopen. */
   live(): readonly (Range & { readonly access: 'read' | 'write' })[];
   /**
    * What this device may do with all of `[address, address + size)`: undefined where no one live buffer holds it, or
    * where the buffer is not for this device.
    */
   accessTo(address: Address, size: number): 'read' | 'write' | undefined;
+  /** Whether what lies there is the arena's, and not memory that a device's driver has allocated. */
+  inArena(address: Address): boolean;
   /** Throws StateError, in the words of the argument's `name`, where the address is in a coarse buffer of which the host has mapped some. */
   checkUnmapped(name: string, address: Address): void;
   /** For {@link Queue.map}: checks it all but whether the device may touch the buffer. */
@@ -145,6 +149,14 @@ export interface DeviceContext {
   reserve(regions: readonly ReservedRegion[]): void;
 }
 
+/** Memory that only a device's driver can allocate (clSVMAlloc). The mirror adopts it for buffers that the device reaches. */
+export interface MemorySource {
+  /** `size` bytes of zeros at a multiple of `align`, wherever the driver likes. Throws where it has none. */
+  allocate(size: number, align: number): Address;
+  /** Nobody uses the memory any more that {@link MemorySource.allocate} gave; also called once the device is closed. */
+  release(address: Address): void;
+}
+
 /** A device as the mirror holds it. */
 export interface AttachedDevice<D extends Device = Device> {
   readonly device: D;
@@ -156,6 +168,8 @@ export interface AttachedDevice<D extends Device = Device> {
    * for coarse buffers that the host does not own at the moment.
    */
   readonly throughHost?: boolean;
+  /** It does not reach the arena: its buffers are made of this memory. */
+  readonly memory?: MemorySource;
 }
 
 /** What `openMirror` takes for each device: a way to open it. */

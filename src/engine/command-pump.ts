@@ -11,9 +11,12 @@ import { HEADER } from './control-layout.ts';
 import { LinkedSet } from './linked-set.ts';
 import type { CommandRing } from './ring-slots.ts';
 import type { SharedMemory } from './shared-memory.ts';
+import { UsefulSpin } from './useful-spin.ts';
 
-/** How long the event loop keeps looking by itself, in milliseconds, before it asks to be woken. */
+/** How long the event loop keeps looking by itself, in milliseconds and at most, before it asks to be woken. */
 const LOOK_FOR = 0.1;
+/** A device to which nothing was given for so long, in milliseconds, sleeps. */
+const IDLE_FOR = 0.1;
 /** A blocked wait looks this often, in milliseconds, whether the device still lives. */
 const LIVENESS = 50;
 
@@ -42,7 +45,11 @@ export class CommandPump {
   /** Who waits for all rings, and who for one of them. Each is served in order. */
   readonly #drained = [new LinkedSet<Drained>()];
   #looking = false;
+  readonly #usefulLook = new UsefulSpin(LOOK_FOR);
+  #lookFor = LOOK_FOR;
   #lookUntil = 0;
+  #given = 0;
+  #idle = false;
   #holding = false;
   #stopped = false;
 
@@ -67,7 +74,11 @@ export class CommandPump {
       this.#holding = true;
       this.#host.hold(true);
     }
-    this.#lookUntil = performance.now() + LOOK_FOR;
+    const now = performance.now();
+    this.#idle = now - this.#given > IDLE_FOR && this.pending === 1;
+    this.#given = now;
+    if (!this.#looking) this.#lookFor = this.#usefulLook.next();
+    this.#lookUntil = now + this.#lookFor;
     if (this.#looking) return;
     this.#looking = true;
     setImmediate(this.#look);
@@ -115,6 +126,7 @@ export class CommandPump {
     if (this.#stopped) return;
     this.pump();
     if (this.pending === 0) {
+      this.#usefulLook.worked(this.#lookFor);
       this.#letGo();
       return;
     }
@@ -134,13 +146,14 @@ export class CommandPump {
       setImmediate(this.#look);
       return;
     }
+    this.#usefulLook.failed(this.#lookFor);
     this.#host.asleep?.();
   };
 
   /** The wake pipe had a byte. */
   woken(): void {
     if (this.#looking || this.#stopped) return;
-    this.#lookUntil = performance.now() + LOOK_FOR;
+    this.#lookUntil = performance.now() + this.#lookFor;
     this.#look();
   }
 
@@ -185,6 +198,19 @@ export class CommandPump {
   /** How long, in milliseconds, a blocked thread may sleep before it looks again: whether the device still lives. */
   get patience(): number {
     return LIVENESS;
+  }
+
+  /**
+   * Blocks until the command has ended, if the device has a way of its own to do that; false where it has none, or has not
+   * got the command. Nothing else is moved along meanwhile.
+   */
+  awaitAlone(_command: QueuedCommand): boolean {
+    return false;
+  }
+
+  /** True where the command that was given last is alone, and its device slept until then. */
+  get idle(): boolean {
+    return this.#idle;
   }
 
   /** For a device whose completions nobody tells: finds out what has ended. */

@@ -75,6 +75,8 @@ export const CORE = {
   UNCOUNTED: 10,
   /** Counts the core's ways into kernels and programs' starts; core-call.ts. */
   CALLS: 11,
+  /** Odd while the core is inside a function of a native library, which can't be ended without its process. */
+  NATIVE: 12,
 } as const;
 
 /** Float64 index within a core's block: the faulting address in the device's window. */

@@ -31,6 +31,7 @@ import {
 } from './control-layout.ts';
 import { enterCall, leaveCall } from './core-call.ts';
 import type { SharedMemory } from './shared-memory.ts';
+import { UsefulSpin } from './useful-spin.ts';
 
 /** A kernel as a core calls it: the items `[begin, end)`, then the packet's arguments. */
 export type CoreKernel = (begin: number, end: number, ...args: (number | bigint)[]) => unknown;
@@ -46,8 +47,10 @@ export interface CoreProgram {
   leave?(): PacketFailure | undefined;
 }
 
-/** How long a core spins before it sleeps, in milliseconds: about what a futex wake-up costs on an idle machine. */
+/** How long a core spins before it sleeps, in milliseconds and at most: what a futex wake-up costs on an idle machine. */
 const SPIN_FOR = 0.05;
+/** A sleep of so many milliseconds is the sleep of an idle device. */
+const LONG_SLEEP = 0.2;
 /** Looks at the doorbell between two looks at the clock. */
 const LOOKS = 64;
 
@@ -58,6 +61,7 @@ export class CoreLoop {
   readonly #completer: Completer;
   readonly #program: CoreProgram;
   readonly #block: number;
+  readonly #usefulSpin = new UsefulSpin(SPIN_FOR);
   /** By queue out of order: the packets before this one are claimed. */
   readonly #claimed: number[] = [];
 
@@ -73,13 +77,19 @@ export class CoreLoop {
   /** Returns only where {@link CoreProgram.idle} says so. */
   run(): void {
     const { i32, address } = this.#control;
+    let slept = 0;
     for (;;) {
       const bell = Atomics.load(i32, HEADER.DOORBELL);
       if (this.#program.idle() === 'leave') return;
       if (this.#serveAll()) continue;
-      if (this.#spin(bell)) continue;
+      // Who is blocked puts nothing in; and whoever woke this core after a long time may need its processor to come up on.
+      const alone = slept > LONG_SLEEP || Atomics.load(i32, HEADER.HOST_BLOCKED) > 0;
+      slept = 0;
+      if (!alone && this.#spin(bell)) continue;
       Atomics.add(i32, HEADER.SLEEPERS, 1);
+      const from = performance.now();
       futexWait(address + HEADER.DOORBELL * 4, bell, Number.POSITIVE_INFINITY);
+      slept = performance.now() - from;
       Atomics.sub(i32, HEADER.SLEEPERS, 1);
     }
   }
@@ -87,11 +97,16 @@ export class CoreLoop {
   /** True as soon as the doorbell has changed; false after a while. */
   #spin(bell: number): boolean {
     const { i32 } = this.#control;
-    const until = performance.now() + SPIN_FOR;
+    const spin = this.#usefulSpin.next();
+    const until = performance.now() + spin;
     do {
-      for (let looks = LOOKS; looks > 0; looks--)
-        if (Atomics.load(i32, HEADER.DOORBELL) !== bell) return true;
+      for (let looks = LOOKS; looks > 0; looks--) {
+        if (Atomics.load(i32, HEADER.DOORBELL) === bell) continue;
+        this.#usefulSpin.worked(spin);
+        return true;
+      }
     } while (performance.now() < until);
+    this.#usefulSpin.failed(spin);
     return false;
   }
 

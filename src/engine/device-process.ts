@@ -14,11 +14,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DeviceLost, MirrorError, ProgramError, UnsupportedError } from '../errors.ts';
 import { close } from '../linux/memfd.ts';
-import { eventfd, Poller, pidfdOpen, signalEventfd } from '../linux/process.ts';
+import { eventfd, howEnded, Poller, pidfdOpen, signalEventfd } from '../linux/process.ts';
 import { CONTROL_NAME, noteOwner } from './abandoned.ts';
 import { CHILD_FD, type DeviceReply, type DeviceRequest, type RemoteError } from './child-protocol.ts';
 import { CONTROL_BYTES, CORE, coreWord, HEADER, LOST_REASON, NO_HAZARD } from './control-layout.ts';
-import { type Runaway, readRunaway } from './loss.ts';
+import { packetsInside, type Runaway, readRunaway } from './loss.ts';
 import type { MapLogWriter } from './map-log.ts';
 import { readText, SharedMemory } from './shared-memory.ts';
 
@@ -44,6 +44,8 @@ export class DeviceProcess {
   onWake: () => void = () => {};
   /** Called once when the process has ended; with the kernel that is to blame where it ran away. */
   onLost: (lost: DeviceLost, runaway: Runaway | undefined) => void = () => {};
+  /** The name of a packet's kernel, where that has not been settled. */
+  kernelOf: (queue: number, index: number) => string | undefined = () => undefined;
   readonly #name: string;
   readonly #child: ChildProcess;
   readonly #wake: Socket;
@@ -161,7 +163,7 @@ export class DeviceProcess {
 
   /** Finds out without the event loop whether the process has ended. */
   checkAlive(): void {
-    if (!this.#lost && this.#poller.wait(0) > 0) this.#markLost(undefined);
+    if (!this.#lost && this.#poller.wait(0) > 0) this.#markLost(howEnded(this.pid));
   }
 
   /** Kills it for that reason. */
@@ -190,6 +192,11 @@ export class DeviceProcess {
     close(this.control.fd);
   }
 
+  #kernelsInside(): string[] {
+    const names = packetsInside(this.control).map(({ queue, index }) => this.kernelOf(queue, index));
+    return [...new Set(names.filter((name) => name !== undefined))];
+  }
+
   #answered(message: DeviceReply): void {
     const request = this.#requests.get(message.id);
     if (!request) return;
@@ -207,16 +214,22 @@ export class DeviceProcess {
     if (this.#lost) return;
     const length = this.control.i32[HEADER.LOST_LENGTH]!;
     const said = length > 0 ? readText(this.control, LOST_REASON, length) : undefined;
-    const reason = this.#closing
-      ? 'it was closed'
-      : (said ?? this.#givenUp ?? `its process ${this.pid} ended${exit === undefined ? '' : ` (${exit})`}`);
-    this.#lost = new DeviceLost(this.#name, reason, exit);
+    const own = this.#closing ? 'it was closed' : (said ?? this.#givenUp);
+    const kernels = own === undefined ? this.#kernelsInside() : [];
+    const reason =
+      own ?? `its process ${this.pid} ended${exit === undefined ? '' : ` (${exit})`}${inside(kernels)}`;
+    this.#lost = new DeviceLost(this.#name, reason, exit, [], kernels);
     const runaway = this.#closing ? undefined : readRunaway(this.control);
     const cause = runaway?.loading ? startRanAway(this.#lost) : this.#lost;
     for (const { reject } of this.#requests.values()) reject(cause);
     this.#requests.clear();
     this.onLost(this.#lost, runaway);
   }
+}
+
+function inside(kernels: readonly string[]): string {
+  const names = kernels.map((name) => `'${name}'`).join(', ');
+  return kernels.length === 0 ? '' : ` inside kernel${kernels.length === 1 ? '' : 's'} ${names}`;
 }
 
 function spawnDevice(options: DeviceProcessOptions, control: number, kick: number): ChildProcess {

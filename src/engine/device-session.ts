@@ -75,6 +75,7 @@ export class DeviceSession {
       ended,
     });
     process.onWake = () => this.pump.woken();
+    process.kernelOf = (queue, index) => this.#kernelOf(queue, index);
   }
 
   /** Gives a queue its ring; the cores look at it from now on. */
@@ -88,6 +89,13 @@ export class DeviceSession {
     this.rings.set(queue, ring);
     this.pump.add(ring);
     Atomics.store(control.i32, HEADER.QUEUE_COUNT, this.rings.size);
+  }
+
+  /** The kernel of a packet that has not been settled. */
+  #kernelOf(queue: number, index: number): string | undefined {
+    for (const { number, submitted } of this.rings.values())
+      if (number === queue) return submitted.find((command) => command.index === index)?.kernel;
+    return undefined;
   }
 
   /** A range is gone; gives whether the pager knows. */

@@ -41,6 +41,16 @@ export function packArguments(
   args: unknown,
   context: ArgumentContext,
 ): (number | bigint)[] {
+  checkCount(kernel, kinds, args);
+  return kinds.map((kind, i) => packArgument(`args[${i}]`, kind, args[i], context));
+}
+
+/** Throws where the arguments are not as many as the kinds. */
+export function checkCount(
+  kernel: string,
+  kinds: readonly string[],
+  args: unknown,
+): asserts args is readonly unknown[] {
   if (!Array.isArray(args)) throw invalidType('args', 'an array', args);
   if (args.length !== kinds.length) {
     throw outOfRange(
@@ -49,10 +59,10 @@ export function packArguments(
       args.length,
     );
   }
-  return kinds.map((kind, i) => packArgument(`args[${i}]`, kind, args[i], context));
 }
 
-function packArgument(
+/** One value: a number as it is, of a 64-bit kind a bigint. */
+export function packArgument(
   name: string,
   kind: ArgumentKind,
   value: unknown,

@@ -9,13 +9,17 @@
 import type { PacketFailure } from './completion.ts';
 import {
   CORE,
+  CORE_STATE,
   coreFaultAddress,
   coreWord,
   FAULT_REASON,
   HEADER,
+  hazard,
   LOST_CAUSE,
   LOST_REASON,
   LOST_REASON_BYTES,
+  MAX_CORES,
+  NO_HAZARD,
 } from './control-layout.ts';
 import { type SharedMemory, writeText } from './shared-memory.ts';
 
@@ -55,6 +59,24 @@ export function blame({ i32 }: SharedMemory, core: number, loading: boolean, wil
     : wild
       ? LOST_CAUSE.RUNAWAY_KERNEL
       : LOST_CAUSE.UNSTOPPABLE_KERNEL;
+}
+
+/** The packets whose kernels the cores were inside of, each once; for the host, once the process has ended. */
+export function packetsInside({ i32 }: SharedMemory): { queue: number; index: number }[] {
+  const packets = new Map<number, { queue: number; index: number }>();
+  for (let core = 0; core < MAX_CORES; core++) {
+    const block = coreWord(core);
+    const state = Atomics.load(i32, block + CORE.STATE);
+    // LOADING, or stopped from there, is no kernel; its block may name a packet of before.
+    const inside =
+      state === CORE_STATE.RUNNING ||
+      ((state === CORE_STATE.STOPPING || state === CORE_STATE.TERMINATING) &&
+        i32[block + CORE.HAZARD] !== NO_HAZARD);
+    if (!inside) continue;
+    const [queue, index] = [i32[block + CORE.QUEUE]!, i32[block + CORE.INDEX]!];
+    packets.set(hazard(queue, index), { queue, index });
+  }
+  return [...packets.values()];
 }
 
 /** The host reads it once the process has ended; undefined where no runaway is to blame. */

@@ -43,6 +43,10 @@ export class OutOfOrderRing implements CommandRing {
     return this.#actions.size > 0 || (this.#ready.size > 0 && this.#inFlight.length === 0);
   }
 
+  get submitted(): readonly QueuedCommand[] {
+    return this.#inFlight;
+  }
+
   get last(): number {
     return this.#pushed;
   }

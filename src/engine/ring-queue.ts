@@ -116,7 +116,8 @@ export class RingQueue implements Queue {
     kernel: Kernel<Kinds>,
     options: LaunchOptions<ArgumentsOf<Kinds>>,
   ): Command {
-    const { id, owner, name, kinds } = loadedKernel(kernel);
+    const loaded = loadedKernel(kernel);
+    const { id, owner, name } = loaded;
     if (owner !== this.#host) {
       throw outOfRange('kernel', `a kernel of a program loaded on device '${this.#host.name}'`, name);
     }
@@ -126,9 +127,7 @@ export class RingQueue implements Queue {
     const chunk = chunkSize(options.chunk, items, this.#host.cores, group);
     const foreign = options.uses === undefined ? NONE : checkUses(this.#arguments, options.uses);
     const put = (): QueuedCommand => {
-      const args = packArguments(name, kinds, options.args, this.#arguments);
-      if (args.length > MAX_ARGUMENTS)
-        throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
+      const args = this.packArguments(loaded, options.args, this.#arguments);
       return this.#put('launch', name, this.launchPacket(id, items, chunk, args), options);
     };
     return foreign.length === 0 ? put() : this.#declaring(foreign, put);
@@ -145,6 +144,17 @@ export class RingQueue implements Queue {
     }
     if (takeBack && !command.settled) command.whenSettled(takeBack);
     return command;
+  }
+
+  /** @internal The arguments of a launch, checked, as its packet holds them. */
+  protected packArguments(
+    { name, kinds }: LoadedKernel,
+    values: unknown,
+    context: ArgumentContext,
+  ): readonly (number | bigint)[] {
+    const args = packArguments(name, kinds, values, context);
+    if (args.length > MAX_ARGUMENTS) throw outOfRange('args', `at most ${MAX_ARGUMENTS} values`, args.length);
+    return args;
   }
 
   /** @internal The packet of a launch that has been checked. */
@@ -177,7 +187,7 @@ export class RingQueue implements Queue {
     }
     const packet =
       'view' in from || 'view' in to
-        ? hostCopy(this.#host.context.arena.fd, to, from, from.size)
+        ? hostCopy(this.#host.context, to, from, from.size)
         : dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
     return this.#put('copy', 'copy', packet, options);
   }

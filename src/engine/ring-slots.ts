@@ -56,6 +56,8 @@ export interface CommandRing {
   readonly waiting: number;
   /** True where commands could be submitted but for a slot, though nothing runs that could make room: look again soon. */
   readonly stuck: boolean;
+  /** Those in the ring now: the device may have begun with them. */
+  readonly submitted: readonly QueuedCommand[];
   /** The number of the last command that was pushed. */
   readonly last: number;
   /** The number of the oldest command that has not ended; beyond {@link last} where there is none. */

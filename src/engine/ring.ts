@@ -40,6 +40,10 @@ export class Ring implements CommandRing {
     return this.#inFlight.length === 0 && this.#waiting.first?.unresolved === 0 && this.#acting === undefined;
   }
 
+  get submitted(): readonly QueuedCommand[] {
+    return this.#inFlight;
+  }
+
   get last(): number {
     return this.#pushed;
   }

@@ -28,6 +28,8 @@ import type { SharedMemory } from './shared-memory.ts';
 
 /** V8 notices a termination within milliseconds, or never (a bulk operation in native code). */
 const TERMINATION_PATIENCE = 2000;
+/** A core that is in one call of a native library all this time is not waited for any longer. */
+const NATIVE_PATIENCE = 200;
 
 export interface SupervisorOptions {
   readonly control: SharedMemory;
@@ -109,11 +111,22 @@ export class Supervisor {
     if (this.#stops.has(core)) return;
     this.#stops.set(core, { loading, failure });
     const thread = this.#threads[core];
-    const patience = setTimeout(() => {
-      blame(this.#o.control, core, loading, failure !== undefined);
-      this.#o.lose(`core ${core} could not be stopped within ${TERMINATION_PATIENCE} ms`);
-    }, TERMINATION_PATIENCE);
-    thread?.once('exit', () => clearTimeout(patience));
+    const { i32 } = this.#o.control;
+    const native = coreWord(core) + CORE.NATIVE;
+    const call = Atomics.load(i32, native);
+    const wild = failure !== undefined;
+    const patience = [
+      setTimeout(() => {
+        blame(this.#o.control, core, loading, wild);
+        this.#o.lose(`core ${core} could not be stopped within ${TERMINATION_PATIENCE} ms`);
+      }, TERMINATION_PATIENCE),
+      setTimeout(() => {
+        if (call % 2 === 0 || Atomics.load(i32, native) !== call) return;
+        blame(this.#o.control, core, loading, wild);
+        this.#o.lose(`core ${core} could not be stopped inside a native library`);
+      }, NATIVE_PATIENCE),
+    ];
+    thread?.once('exit', () => patience.forEach(clearTimeout));
     void thread?.terminate();
     Atomics.store(this.#o.control.i32, coreWord(core) + CORE.STATE, CORE_STATE.TERMINATING);
     this.#o.kickPager();

@@ -31,7 +31,13 @@ export interface CoreStart<Program extends CoreProgramData> {
 }
 
 /** The reason of the ProgramError where a core could not take a program in. */
-export type LoadReason = 'instantiate' | 'compile' | 'no-kernels' | 'changed';
+export type LoadReason =
+  | 'instantiate'
+  | 'compile'
+  | 'no-kernels'
+  | 'changed'
+  | 'not-found'
+  | 'unknown-kernel';
 
 export interface LoadFailure {
   readonly message: string;

@@ -52,13 +52,25 @@ export interface NativeLibrary {
   func(prototype: string): NativeFunction;
   /** The same, run on a thread of libuv's pool: resolves with what it gives. Buffers are kept until then. */
   asyncFunc(prototype: string): (...args: Parameters<NativeFunction>) => Promise<number>;
+  /**
+   * A function by its name and the C types of its result and parameters. Throws where there is no such symbol.
+   */
+  bind(name: string, result: string, parameters: readonly string[]): BoundFunction;
+  /** Where a symbol lies in this process. Throws where there is none. */
+  addressOf(symbol: string): number;
 }
+
+/** A function whose 64-bit integers come as numbers where these are exact, else as bigints; nothing for `void`. */
+export type BoundFunction = (...args: (number | bigint)[]) => number | bigint | undefined;
 
 /** Opens a shared library as dlopen does. Throws where there is none, with the loader's words. */
 export function openLibrary(name: string): NativeLibrary {
   const library = koffi().load(name);
   return {
     func: (prototype) => library.func(prototype) as unknown as NativeFunction,
+    bind: (symbol, result, parameters) =>
+      library.func(symbol, result, [...parameters]) as unknown as BoundFunction,
+    addressOf: (symbol) => Number(koffi().address(library.symbol(symbol, 'char') as never)),
     asyncFunc: (prototype) => {
       const bound = library.func(prototype);
       return (...args) =>

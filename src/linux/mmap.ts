@@ -20,7 +20,6 @@ export const MAP_NORESERVE = 0x4000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
 export const MADV_DONTNEED = 4;
-export const MADV_DONTFORK = 10;
 export const MADV_HUGEPAGE = 14;
 export const MADV_DONTDUMP = 16;
 /** Maps the pages as reads would; Linux 5.14. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { constants } from 'node:os';
 import { SystemError } from '../errors.ts';
 import { libcFunction } from '../ffi/library.ts';
 import {
@@ -21,6 +22,14 @@ export const SIGKILL = 9;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const WNOHANG = 1;
+const WEXITED = 4;
+const WNOWAIT = 0x0100_0000;
+const P_PID = 1;
+const CLD_EXITED = 1;
+/** Words of siginfo_t, as a wait for children fills it. */
+const SI_CODE = 2;
+const SI_PID = 4;
+const SI_STATUS = 6;
 export const POLLIN = 1;
 
 const cPrctl = libcFunction('int prctl(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t)');
@@ -28,6 +37,7 @@ const cPrctlText = libcFunction('int prctl(int, const char *, uintptr_t, uintptr
 const cPoll = libcFunction('int poll(void *, uint64_t, int)');
 const cEventfd = libcFunction('int eventfd(unsigned int, int)');
 const cWaitpid = libcFunction('int waitpid(int, void *, int)');
+const cWaitid = libcFunction('int waitid(int, unsigned int, void *, int)');
 const cWrite = libcFunction('int64_t write(int, void *, size_t)');
 const cRead = libcFunction('int64_t read(int, void *, size_t)');
 
@@ -49,6 +59,19 @@ export function threadId(): number {
 /** Takes a child that has ended off the list of processes, where nobody else does; false where it is none or lives. */
 export function reap(pid: number): boolean {
   return cWaitpid(pid, null, WNOHANG) === pid;
+}
+
+/**
+ * How a child of this process has ended, without taking it off the list of processes: its exit code, or the name of the
+ * signal; undefined where it lives, or somebody has taken it off. Safe: the kernel fills a siginfo_t of 128 bytes.
+ */
+export function howEnded(pid: number): number | string | undefined {
+  const info = new Int32Array(32);
+  if (cWaitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) !== 0 || info[SI_PID] !== pid) return undefined;
+  const status = info[SI_STATUS]!;
+  if (info[SI_CODE] === CLD_EXITED) return status;
+  for (const [name, number] of Object.entries(constants.signals)) if (number === status) return name;
+  return `signal ${status}`;
 }
 
 /** A descriptor for a process, which polls readable once it has ended. Safe against reuse of the pid. */

@@ -95,6 +95,20 @@ export function openUserfaultfd(features: bigint): number {
   return fd;
 }
 
+/**
+ * The features that this kernel's userfaultfd has, as UFFD_FEATURE_ bits; or the name of the error where the call is
+ * refused. With `kernelFaults` a descriptor is asked for that also gets the faults of system calls, which needs a right.
+ */
+export function userfaultfdFeatures(kernelFaults: boolean): bigint | string {
+  const flags = O_CLOEXEC | O_NONBLOCK | (kernelFaults ? 0 : UFFD_USER_MODE_ONLY);
+  const fd = systemCall(systemCallNumber('userfaultfd'), flags, 0, 0, 0, 0, 0);
+  if (fd === -1) return lastError();
+  const request = new BigUint64Array([UFFD_API, 0n, 0n]);
+  const refused = ioctl(fd, UFFDIO_API, request) === -1 ? lastError() : undefined;
+  close(fd);
+  return refused ?? request[1]!;
+}
+
 /** From now on faults in the range become messages. Safe on a range that the caller mapped. */
 export function registerRange(fd: number, start: Address, length: number, mode: bigint): void {
   const request = new BigUint64Array([BigInt(start), BigInt(length), mode, 0n]);
@@ -154,11 +168,17 @@ const copied = new BigInt64Array(5);
  * where it can't be read. EEXIST at a page that is there already, ENOENT or EINVAL where the range is not registered for
  * both modes, ESRCH where that process has ended.
  */
-export function copyRange(fd: number, target: Address, source: Address, length: number): Filled {
+export function copyRange(
+  fd: number,
+  target: Address,
+  source: Address,
+  length: number,
+  wake = false,
+): Filled {
   copied[0] = BigInt(target);
   copied[1] = BigInt(source);
   copied[2] = BigInt(length);
-  copied[3] = UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP;
+  copied[3] = wake ? UFFDIO_COPY_MODE_WP : UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP;
   copied[4] = 0n;
   if (ioctl(fd, UFFDIO_COPY, copied) === 0) return { bytes: length, errno: '' };
   const errno = lastError();

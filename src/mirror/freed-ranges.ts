@@ -7,6 +7,7 @@
 import type { AttachedDevice } from '../device/device.ts';
 import type { Address, Range } from '../mm/address.ts';
 import type { PlacementSpace } from '../placement/index.ts';
+import type { AdoptedMemory } from './adopted-memory.ts';
 import { type BufferMemory, wasTransferred } from './buffer-memory.ts';
 import { Quarantine, type Question } from './quarantine.ts';
 import type { Sharing } from './sharing/owner.ts';
@@ -38,6 +39,10 @@ export class FreedRanges {
 
   /** The free takes effect: no command that was submitted before it runs any more. */
   takeAway(buffer: SvmBuffer, views: readonly ArrayBuffer[]): void {
+    if (buffer.adopted) {
+      this.#takeBack(buffer.adopted, views);
+      return;
+    }
     const { address, size, guard } = buffer.placement;
     const range: Range = { start: address, end: address + size };
     const shared = isShared(buffer) ? this.sharing?.remove(address) : undefined;
@@ -86,6 +91,19 @@ export class FreedRanges {
     };
     for (const view of views) this.#memory.whenCollected(view, released);
     if (shared?.held) shared.whenReleased(released);
+  }
+
+  /** A driver has its memory back once no ArrayBuffer is left over it: until then one that was kept shows it as it was. */
+  #takeBack(memory: AdoptedMemory, views: readonly ArrayBuffer[]): void {
+    memory.end();
+    if (views.length === 0) memory.release();
+    // One that was transferred is never heard of again, and keeps the memory.
+    if (views.some(wasTransferred)) return;
+    let holders = views.length;
+    const released = (): void => {
+      if (--holders === 0) memory.release();
+    };
+    for (const view of views) this.#memory.whenCollected(view, released);
   }
 
   /** The collector reports one by one what it has taken at once: all of it is given back together. */

@@ -35,6 +35,11 @@ export function growBuffer(buffer: SvmBuffer, size: number, parts: GrowthParts):
       'growth of shared buffers',
       `buffer '${buffer.name}' can't grow: the mirror is shared, and those who attached have it mapped at its present size. Allocate it as large as it may become: memory is taken only where it is touched`,
     );
+  if (buffer.adopted)
+    throw new UnsupportedError(
+      'growth of memory of a driver',
+      `buffer '${buffer.name}' can't grow: the driver of device '${buffer.adopted.device}' has allocated its memory (clSVMAlloc)`,
+    );
   const { size: before, placement, access, ownership } = buffer;
   let next = placement;
   if (alignUp(size, parts.pageSize) > placement.size) {

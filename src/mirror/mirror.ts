@@ -14,6 +14,7 @@ import { releaseOwnMaps } from '../linux/process-maps.ts';
 import type { Address, Range } from '../mm/address.ts';
 import { type Occupied, type Placement, PlacementSpace, type Plan } from '../placement/index.ts';
 import { type AddressInfo, describeAddress } from './address-info.ts';
+import { type AdoptedMemory, adoptMemory, checkFromArena } from './adopted-memory.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { BufferMemory } from './buffer-memory.ts';
 import { DeviceLimits } from './device-limits.ts';
@@ -101,7 +102,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       placer: this.#placer,
       memory: this.#memory,
       live,
-      check: (size, options) => this.#check(size, options),
+      check: (size, options) => this.#check(size, options, 'reservation'),
       room: (checked) => this.#room(checked),
       adopt: (checked, size, placement) => this.#adopt(checked, size, placement),
     });
@@ -125,8 +126,8 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     const checked = this.#check(size, options);
     this.#freed.release();
     this.#room(checked);
-    const placement = this.#placer.place(checked);
-    return this.#adopt(checked, size, placement);
+    const adopted = adoptMemory(this.#attached, checked, this.pageSize);
+    return this.#adopt(checked, size, adopted?.placement ?? this.#placer.place(checked), adopted);
   }
 
   /**
@@ -134,14 +135,14 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
    * there. Throws as {@link Mirror.alloc}.
    */
   reserve(size: number, options: ReserveOptions = {}): Reservation {
-    const checked = this.#check(size, checkReserveOptions(options));
+    const checked = this.#check(size, checkReserveOptions(options), 'reservation');
     this.#freed.release();
     return this.#reserving.reserve(checked.name ?? `reservation-${this.#nextName++}`, checked);
   }
 
   /** Where `alloc` would put such a buffer, or every reason why it could not. Changes nothing. */
   plan(size: number, options?: AllocOptions): Plan {
-    const checked = this.#check(size, options);
+    const checked = this.#check(size, options, 'plan');
     this.#freed.release();
     return this.#placer.plan(checked);
   }
@@ -293,10 +294,12 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
     if (this.#closed) throw new StateError('closed', `mirror '${this.name}' is closed`);
   }
 
-  #check(size: number, options: AllocOptions | undefined): CheckedAlloc {
+  /** `searched`: what the place is searched for, where a driver can't choose it. */
+  #check(size: number, options: AllocOptions | undefined, searched?: string): CheckedAlloc {
     this.#open();
     const checked = checkAllocOptions(size, options, this.#deviceNames, this.pageSize);
     checkOffered(this.#attached, checked);
+    if (searched) checkFromArena(this.#attached, checked, searched);
     return checked;
   }
 
@@ -306,7 +309,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   }
 
   /** Makes the buffer of a place that is mapped. */
-  #adopt(checked: CheckedAlloc, size: number, placement: Placement): SvmBuffer {
+  #adopt(checked: CheckedAlloc, size: number, placement: Placement, adopted?: AdoptedMemory): SvmBuffer {
     const { access, type, name = `buffer-${this.#nextName++}` } = checked;
     const { address: start, guard } = placement;
     const range = { start, end: start + placement.size };
@@ -314,12 +317,14 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
       type === 'coarse'
         ? new Ownership(name, range, pagesFor(this.#attached, access, this.#memory))
         : undefined;
-    const owner = this.#owner;
-    const buffer = new SvmBuffer({ owner, name, size, placement, access, ownership, asked: checked });
-    this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });
+    const parts = { owner: this.#owner, name, size, placement, access, ownership, asked: checked, adopted };
+    const buffer = new SvmBuffer(parts);
+    if (!adopted) {
+      this.#space.insert({ start, end: range.end + guard, guard, kind: 'buffer', name, owner: 'host' });
+      tellMapped(this.#attached, access, range);
+    }
     this.#live.add(buffer);
     this.#limits.count(access);
-    tellMapped(this.#attached, access, range);
     if (isShared(buffer)) this.#sharing?.add(buffer);
     return buffer;
   }

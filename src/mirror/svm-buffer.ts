@@ -6,6 +6,7 @@
 import type { QueuedFree } from '../device/device.ts';
 import { StateError } from '../errors.ts';
 import type { Placement } from '../placement/index.ts';
+import type { AdoptedMemory } from './adopted-memory.ts';
 import type { Access, BufferType } from './alloc-options.ts';
 import type { MemoryOptions } from './buffer-memory.ts';
 import { describeHugePages, type HugePages } from './huge-pages.ts';
@@ -15,7 +16,7 @@ import { checkPart, SubBuffer } from './sub-buffer.ts';
 
 /** Whether other processes that attach have the buffer too. */
 export function isShared(buffer: SvmBuffer): boolean {
-  return buffer.type === 'fine';
+  return buffer.type === 'fine' && !buffer.adopted;
 }
 
 /** What the mirror does for a buffer. */
@@ -33,6 +34,7 @@ export interface BufferParts {
   readonly access: readonly Access[];
   readonly ownership: Ownership | undefined;
   readonly asked: MemoryOptions;
+  readonly adopted: AdoptedMemory | undefined;
 }
 
 export class SvmBuffer extends MappedBuffer {
@@ -42,6 +44,8 @@ export class SvmBuffer extends MappedBuffer {
   readonly ownership: Ownership | undefined;
   /** @internal How its memory is to be had. */
   readonly asked: MemoryOptions;
+  /** @internal Where its memory is not the arena's. */
+  readonly adopted: AdoptedMemory | undefined;
   readonly #owner: BufferOwner;
   #placement: Placement;
   #freeing = false;
@@ -54,6 +58,7 @@ export class SvmBuffer extends MappedBuffer {
     this.access = parts.access;
     this.ownership = parts.ownership;
     this.asked = parts.asked;
+    this.adopted = parts.adopted;
   }
 
   /** What host and devices may do at the same time. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-export { MirrorError, StateError, SystemError } from '../errors.ts';
+export { formatBytes, hex, MirrorError, StateError, SystemError } from '../errors.ts';
 export {
   type Address,
   alignDown,

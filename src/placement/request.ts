@@ -42,7 +42,8 @@ export interface Placement {
   readonly align: number;
   /** What was searched: the addresses that the host can map and all devices reach, and `within` if asked. */
   readonly window: Range;
-  readonly strategy: 'at' | 'within' | 'hint' | 'search';
+  /** `driver`: nothing was searched, the driver of a device has allocated the memory. */
+  readonly strategy: 'at' | 'within' | 'hint' | 'search' | 'driver';
   /** Why a hint was not followed: `taken by [heap] (vma of host) 0x1000-0x3000`. */
   readonly hintMissed?: { readonly hint: Address; readonly reason: string };
 }

@@ -8,22 +8,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DeviceLost, MiB, type ProcessDevice, type Range } from 'mirrorspace';
+import { DeviceLost, MiB, type Range } from 'mirrorspace';
 import { eventually, isRunning, mappings } from '../fixtures/proc.ts';
 import { runProgram } from '../fixtures/run-child.ts';
-import { withProcess } from '../fixtures/with-process.ts';
+import { kill, withProcess } from '../fixtures/with-process.ts';
 
 const deviceIn = (said: readonly unknown[]): number =>
   said.find((what): what is { device: number } => Object(what).device > 0)?.device ?? 0;
-
-/** Ends the device from outside, and waits until the host knows. */
-async function kill(proc: ProcessDevice): Promise<void> {
-  // An idle device does not keep this process.
-  const awake = setInterval(() => {}, 1000);
-  process.kill(proc.pid, 'SIGKILL');
-  assert.ok((await proc.lost) instanceof DeviceLost);
-  clearInterval(awake);
-}
 
 describe('the host of a process device', () => {
   for (const [scenario, end, said] of [

@@ -6,13 +6,14 @@
 import type { ContractCase, SvmCase } from './case.ts';
 import { failing, readOnly, silent, stops, wild } from './contract/failures.ts';
 import { capabilities, identity } from './contract/identity.ts';
-import { argumentKinds, chunks, counters, items, refusals } from './contract/launches.ts';
+import { argumentKinds, chunks, counters, items, refusals, workGroups } from './contract/launches.ts';
 import { close, loss } from './contract/lifetime.ts';
 import { blocking, dependencies, drains, kinds, order, several, status } from './contract/queues.ts';
 import { freed, reserved, window } from './contract/window.ts';
 import { allocateSharedBuffer } from './svm/allocate-shared-buffer.ts';
 import { allocateSharedBufferNegative } from './svm/allocate-shared-buffer-negative.ts';
 import { byteGranularity } from './svm/byte-granularity.ts';
+import { chains } from './svm/chains.ts';
 import { enqueueCopy, enqueueFill, enqueueGated } from './svm/enqueue-api.ts';
 import { enqueueFree, enqueueHostCopy } from './svm/enqueue-host.ts';
 import { execInfoPointers } from './svm/exec-info-pointers.ts';
@@ -34,12 +35,12 @@ import { fineGrainSystem } from './svm/system.ts';
 /** About each device, and the interface that mirrors and users know. */
 export const CONTRACT_CASES: readonly ContractCase[] = [
   ...[identity, capabilities, window, reserved, freed],
-  ...[items, chunks, argumentKinds, refusals, counters],
+  ...[items, chunks, workGroups, argumentKinds, refusals, counters],
   ...[order, kinds, status, blocking, several, dependencies, drains],
   ...[failing, silent, wild, readOnly, stops, loss, close],
 ];
 
-/** About memory that host and devices share: the OpenCL conformance tests of SVM. */
+/** About memory that host and devices share: the OpenCL conformance tests of SVM, and chains over all sides. */
 export const SVM_CASES: readonly SvmCase[] = [
   ...[allocateSharedBuffer, allocateSharedBufferNegative],
   byteGranularity,
@@ -53,4 +54,5 @@ export const SVM_CASES: readonly SvmCase[] = [
   ...[coarseGrainOldApi, coarseGrainNewApi],
   ...[fineGrainSystem, fineGrainBuffers],
   sharedSubBuffers,
+  chains,
 ];

@@ -52,9 +52,9 @@ export interface ConformanceMirror {
 
 /**
  * What a device need not have. `isolation`: kernels can be stopped, and what goes wrong in one harms nobody else, since
- * the device is another process. `chunks`: launches take `chunk`.
+ * the device is another process. `chunks`: launches take `chunk`. `places`: its buffers lie where `alloc` is told.
  */
-export type Need = 'isolation' | 'chunks';
+export type Need = 'isolation' | 'chunks' | 'places';
 
 /** What is tested. */
 export interface ConformanceTarget {
@@ -64,6 +64,8 @@ export interface ConformanceTarget {
   open(): Promise<ConformanceMirror>;
   /** The program with the suite's kernels (`KERNELS`) for a device of that mirror. */
   program(device: Device): ProgramSource | Promise<ProgramSource>;
+  /** Why none of it can run here: all cases are skipped then, with this reason. */
+  readonly missing?: string;
   /** What a device has not, with the reason: cases about it are skipped. Nothing by default. */
   without?(device: Device): Readonly<Partial<Record<Need, string>>>;
   /** Brings a device down as a crash would: `device.lost` resolves soon after. */

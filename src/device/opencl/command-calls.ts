@@ -7,9 +7,10 @@ import type { Packet } from '../../engine/command.ts';
 import { BUILTIN_KERNEL, PACKET_TYPE } from '../../engine/control-layout.ts';
 import type { CommandType } from '../device.ts';
 import type { DriverContext } from './driver-context.ts';
+import type { DriverMemory } from './driver-memory.ts';
 import type { Handle, OpenCl } from './icd/loader.ts';
 import { checkStatus } from './icd/status.ts';
-import { setArguments, setFillArguments } from './kernel-values.ts';
+import { type LaunchValue, setArguments, setFillArguments } from './kernel-values.ts';
 import type { DriverKernel } from './opencl-program.ts';
 
 /** A launch as OpenCL has it. */
@@ -20,28 +21,38 @@ export interface NdRange {
   readonly local: readonly number[] | undefined;
 }
 
-/** The packet of a launch; without a range there is nothing to do. */
+/** The packet of a launch; without a range there is nothing to do. Its values are no packet's: structures are among them. */
 export interface LaunchPacket extends Packet {
+  readonly values: readonly LaunchValue[];
   readonly range: NdRange | undefined;
 }
 
 export class CommandCalls {
   readonly cl: OpenCl;
   readonly #fill: Handle;
+  readonly #memory: DriverMemory | undefined;
   /** Global sizes, then local ones. */
   readonly #sizes = new BigUint64Array(6);
 
-  /** `program` is that of built-in-source.ts. */
-  constructor(driver: DriverContext, program: Handle) {
+  /** `program` is that of built-in-source.ts; `memory` is what kernels reach, where that is the driver's own. */
+  constructor(driver: DriverContext, program: Handle, memory: DriverMemory | undefined) {
     this.cl = driver.cl;
+    this.#memory = memory;
     this.#fill = driver.kernel(program, 'mirrorspace_fill');
+  }
+
+  /** Whether there is anything for a driver to do, besides that its turn comes. */
+  isWork(type: CommandType, packet: Packet): boolean {
+    return type === 'launch'
+      ? (packet as LaunchPacket).range !== undefined
+      : packet.type === PACKET_TYPE.DISPATCH;
   }
 
   /** Puts a command into the driver's queue; gives the name of the call. Throws OpenClError; nothing is put in then. */
   enqueue(queue: Handle, type: CommandType, packet: Packet, event: BigUint64Array): string {
     if (type === 'launch') {
-      const { range, args } = packet as LaunchPacket;
-      if (range) return this.#launch(queue, range, args, event);
+      const { range, values } = packet as LaunchPacket;
+      if (range) return this.#launch(queue, range, values, event);
     } else if (packet.type === PACKET_TYPE.DISPATCH) {
       const [target, ...rest] = packet.args as [number, number, ...bigint[]];
       const first = rest[0] as number;
@@ -56,10 +67,10 @@ export class CommandCalls {
   #launch(
     queue: Handle,
     { kernel, global, local }: NdRange,
-    args: readonly (number | bigint)[],
+    values: readonly LaunchValue[],
     event: BigUint64Array,
   ): string {
-    setArguments(this.cl, kernel, args);
+    setArguments(this.cl, kernel, values);
     const sizes = this.#sizes;
     for (const [i, size] of global.entries()) sizes[i] = BigInt(size);
     for (const [i, size] of (local ?? []).entries()) sizes[3 + i] = BigInt(size);
@@ -99,6 +110,7 @@ export class CommandCalls {
     local: BigUint64Array | null,
     event: BigUint64Array,
   ): string {
+    this.#memory?.tell(kernel);
     const call = 'clEnqueueNDRangeKernel';
     checkStatus(
       call,

@@ -18,6 +18,7 @@ import { DeviceLost, outOfRange, StateError, UnsupportedError } from '../../erro
 import type { CommandType, DeviceContext, MirrorPort, QueueOptions } from '../device.ts';
 import { CommandCalls } from './command-calls.ts';
 import type { DriverContext } from './driver-context.ts';
+import type { DriverMemory } from './driver-memory.ts';
 import { DriverSlots } from './driver-slots.ts';
 import { EventPump } from './event-pump.ts';
 import type { Handle } from './icd/loader.ts';
@@ -29,6 +30,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
   readonly pointerLimit = 2 ** 47;
   readonly maxItems = Number.MAX_SAFE_INTEGER;
   readonly maxWorkItemSizes: readonly number[];
+  readonly localMemory: number;
   readonly context: DeviceContext;
   readonly pump: EventPump;
   readonly rings = new Map<RingQueue, CommandRing>();
@@ -44,13 +46,14 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
   readonly #busy = new Set<Promise<unknown>>();
 
   /** `program` is that of built-in-source.ts. */
-  constructor(context: DeviceContext, driver: DriverContext, program: Handle) {
+  constructor(context: DeviceContext, driver: DriverContext, program: Handle, memory?: DriverMemory) {
     this.name = context.name;
     this.context = context;
     this.cores = driver.info.computeUnits;
     this.maxWorkItemSizes = driver.info.maxWorkItemSizes;
+    this.localMemory = driver.info.localMemory;
     this.#driver = driver;
-    this.#calls = new CommandCalls(driver, program);
+    this.#calls = new CommandCalls(driver, program, memory);
     this.#commands = new DeviceCommands(this.name, context.commands, this.#queues);
     this.pump = new EventPump(driver.cl, (commands) => this.#commands.ended(commands));
     this.#commands.takeUp(this);

@@ -11,7 +11,7 @@ import * as CL from './icd/constants.ts';
 import type { FoundDevice, OpenClDeviceInfo } from './icd/devices.ts';
 import { created, infoText } from './icd/info.ts';
 import { type Handle, type OpenCl, openCl } from './icd/loader.ts';
-import { checkStatus } from './icd/status.ts';
+import { checkStatus, openClError } from './icd/status.ts';
 
 const BUILD_PROGRAM_FAILURE = -11;
 
@@ -61,11 +61,8 @@ export class DriverContext {
     const program = created('clCreateProgramWithSource', (status) =>
       cl.clCreateProgramWithSource(this.#context, 1, strings, lengths, status),
     );
-    const failure = await cl.clBuildProgram(program, 0, null, options, 0, 0);
-    if (failure === 0 && !this.#released) {
-      this.#programs.push(program);
-      return program;
-    }
+    const failure = await this.#finish(program, options);
+    if (failure === 0) return program;
     const log = infoText('clGetProgramBuildInfo', (...ask) =>
       cl.clGetProgramBuildInfo(program, device, CL.CL_PROGRAM_BUILD_LOG, ...ask),
     );
@@ -75,8 +72,56 @@ export class DriverContext {
         'compile',
         `the OpenCL C program does not compile: ${buildFailure(log, source)}`,
       );
-    checkStatus('clBuildProgram', failure);
-    throw new ProgramError('compile', 'the device was closed while the program was compiled');
+    throw openClError('clBuildProgram', failure, `The options were '${options}'`);
+  }
+
+  /** A program of what {@link binaryOf} gave, off this thread; undefined where the driver does not take it. */
+  async buildBinary(binary: Uint8Array, options: string): Promise<Handle | undefined> {
+    const { cl, device } = this;
+    const status = new Int32Array(1);
+    const program = cl.clCreateProgramWithBinary(
+      this.#context,
+      1,
+      new BigUint64Array([BigInt(device)]),
+      new BigUint64Array([BigInt(binary.length)]),
+      // A pointer into `binary`, which the call copies.
+      new BigUint64Array([BigInt(addressOf(binary))]),
+      new Int32Array(1),
+      status,
+    );
+    if (status[0] !== 0) return undefined;
+    if ((await this.#finish(program, options)) === 0) return program;
+    cl.clReleaseProgram(program);
+    return undefined;
+  }
+
+  /**
+   * What the driver has compiled; undefined where it gives none. Off this thread: PoCL compiles all kernels for it, as for
+   * their first launches.
+   */
+  async binaryOf(program: Handle): Promise<Uint8Array | undefined> {
+    const { cl } = this;
+    const call = 'clGetProgramInfo';
+    // Of one device: the context has no other.
+    const size = new BigUint64Array(1);
+    checkStatus(call, await cl.clGetProgramInfoAsync(program, CL.CL_PROGRAM_BINARY_SIZES, 8, size, null));
+    if (size[0] === 0n) return undefined;
+    const binary = new Uint8Array(Number(size[0]));
+    const place = new BigUint64Array([BigInt(addressOf(binary))]);
+    checkStatus(call, await cl.clGetProgramInfoAsync(program, CL.CL_PROGRAM_BINARIES, 8, place, null));
+    return binary;
+  }
+
+  /** Builds a program that was made; gives what clBuildProgram said. */
+  async #finish(program: Handle, options: string): Promise<number> {
+    const failure = await this.cl.clBuildProgram(program, 0, null, options, 0, 0);
+    if (failure !== 0) return failure;
+    if (this.#released) {
+      this.cl.clReleaseProgram(program);
+      throw new ProgramError('compile', 'the device was closed while the program was compiled');
+    }
+    this.#programs.push(program);
+    return 0;
   }
 
   kernelNames(program: Handle): string[] {
@@ -101,6 +146,23 @@ export class DriverContext {
       );
     }
     return kernel;
+  }
+
+  /** Fine-grained memory of the driver's own, wherever it likes; 0 where it gives none. Outlives {@link release}. */
+  allocate(size: number): Handle {
+    const { cl, info } = this;
+    const atomics = info.svm.atomics ? CL.CL_MEM_SVM_ATOMICS : 0;
+    const flags = CL.CL_MEM_READ_WRITE | CL.CL_MEM_SVM_FINE_GRAIN_BUFFER | atomics;
+    const memory = cl.clSVMAlloc(this.#context, flags, size, 0);
+    // Who has memory of the context needs the context to give it back.
+    if (memory !== 0) cl.clRetainContext(this.#context);
+    return memory;
+  }
+
+  /** What {@link allocate} gave. */
+  giveBack(memory: Handle): void {
+    this.cl.clSVMFree(this.#context, memory);
+    this.cl.clReleaseContext(this.#context);
   }
 
   /** To be called once no command is pending. */

@@ -61,6 +61,17 @@ export class EventPump extends CommandPump {
     return this.stopped ? 0 : this.#slots.reduce((sum, { head }) => sum + head, 0) | 0;
   }
 
+  /** In the driver: its threads then have the processor that looking would take, and wake this one. */
+  override awaitAlone(command: QueuedCommand): boolean {
+    if (this.stopped) return false;
+    return this.#slots.some((slots) => slots.await(command));
+  }
+
+  /** Nobody knows whether a driver's threads sleep, and none of them wakes this one. */
+  override get idle(): boolean {
+    return false;
+  }
+
   override look(): void {
     this.pump();
   }

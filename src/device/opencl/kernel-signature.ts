@@ -4,25 +4,36 @@
  * @module
  */
 import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
+import { sizeof } from '../../layout/rules.ts';
+import { describeType, isType } from '../../layout/types.ts';
 import type { ArgumentKind } from '../device.ts';
+import type { LayoutStruct, OpenClArgumentKind } from './argument-kinds.ts';
 
 /** A parameter as clGetKernelArgInfo describes it. */
 export interface ParameterInfo {
   readonly name: string;
-  /** `uint`, `float*`. */
+  /** `uint`, `float*`, `struct Node`. */
   readonly type: string;
   readonly space: 'global' | 'constant' | 'local' | 'private';
+  /** It is an image or a pipe: CL_KERNEL_ARG_ACCESS_QUALIFIER is not NONE. */
+  readonly accessed: boolean;
 }
 
-/** A parameter that can be given a value of one of `kinds`. */
+/** A parameter that can be given a value. */
 export interface Parameter extends ParameterInfo {
-  readonly kinds: readonly ArgumentKind[];
-  /** It is a pointer to memory, set by clSetKernelArgSVMPointer; else a number of `size` bytes. */
-  readonly pointer: boolean;
+  /**
+   * `pointer` is set by clSetKernelArgSVMPointer; `number` and `struct` by their bytes; `local` by a number of bytes and
+   * no value.
+   */
+  readonly form: 'pointer' | 'number' | 'struct' | 'local';
+  /** Kinds that are names; none for a structure. */
+  readonly kinds: readonly (ArgumentKind | 'local')[];
+  /** Bytes of the argument; 0 for local memory. */
   readonly size: number;
 }
 
-const ARGUMENT_KINDS: readonly ArgumentKind[] = ['pointer', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64'];
+const NAMED_KINDS = ['pointer', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64', 'local'] as const;
+const EXPECTED = `one of ${NAMED_KINDS.map((each) => `'${each}'`).join(', ')}, or a struct of mirrorspace/layout`;
 
 /** Whole numbers differ by width: the sign is in the eye of the kernel. An address fits into 64 bits. */
 const SCALARS: Readonly<Record<string, readonly ArgumentKind[]>> = {
@@ -36,16 +47,48 @@ const SCALARS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   double: ['f64'],
 };
 
-/** The parameter, where this device can give it a value; throws UnsupportedError where not. */
-export function parameterOf(kernel: string, info: ParameterInfo): Parameter {
-  if (info.space === 'global' || info.space === 'constant')
-    return { ...info, kinds: ['pointer'], pointer: true, size: 8 };
-  const kinds =
-    info.space === 'private' && Object.hasOwn(SCALARS, info.type) ? SCALARS[info.type] : undefined;
-  if (kinds) return { ...info, kinds, pointer: false, size: /32/.test(kinds[0]!) ? 4 : 8 };
-  throw new UnsupportedError(
+/** Types that are OpenCL C's own and no numbers that launches take. */
+const SMALL = /^(bool|half|((un)?signed )?(char|short)|u(char|short)|size_t|ptrdiff_t|u?intptr_t)$/;
+const VECTOR = /^(u?(char|short|int|long)|half|float|double)(2|3|4|8|16)$/;
+const OPAQUE = /^(image[123]d\w*_t|sampler_t|queue_t|clk_event_t|event_t|reserve_id_t|ndrange_t)$/;
+
+/** Whether a parameter is a structure by value, whose size argument info does not tell. */
+export function isStructure({ type, space, accessed }: ParameterInfo): boolean {
+  const own = Object.hasOwn(SCALARS, type) || SMALL.test(type) || VECTOR.test(type) || OPAQUE.test(type);
+  return space === 'private' && !accessed && !own && /^((struct|union) )?[A-Za-z_]\w*$/.test(type);
+}
+
+/**
+ * The parameter, where this device can give it a value; throws UnsupportedError where not. `sizes` has the bytes of the
+ * structures that the program's kernels take.
+ */
+export function parameterOf(
+  kernel: string,
+  info: ParameterInfo,
+  sizes: ReadonlyMap<string, number> = new Map(),
+): Parameter {
+  const { type, space, accessed } = info;
+  if (accessed || OPAQUE.test(type))
+    throw refused(kernel, info, 'an image, a sampler or another object of the driver, which has no address');
+  if (space === 'local') return { ...info, form: 'local', kinds: ['local'], size: 0 };
+  if (space !== 'private') return { ...info, form: 'pointer', kinds: ['pointer'], size: 8 };
+  const kinds = Object.hasOwn(SCALARS, type) ? SCALARS[type] : undefined;
+  if (kinds) return { ...info, form: 'number', kinds, size: /32/.test(kinds[0]!) ? 4 : 8 };
+  const size = isStructure(info) ? sizes.get(type) : undefined;
+  if (size !== undefined) return { ...info, form: 'struct', kinds: [], size };
+  throw refused(
+    kernel,
+    info,
+    isStructure(info)
+      ? 'a structure whose size could not be found out: pass a pointer to one in a buffer'
+      : 'not a number of 32 or 64 bits: put it into a structure, or pass a pointer to it in a buffer',
+  );
+}
+
+function refused(kernel: string, { type, name }: ParameterInfo, what: string): UnsupportedError {
+  return new UnsupportedError(
     'such a kernel argument',
-    `Kernel '${kernel}' takes ${info.space === 'local' ? '__local ' : ''}${info.type} ${info.name}: arguments are pointers to __global or __constant memory and int, uint, long, ulong, float or double. Pass a pointer to a structure in a buffer; declare __local memory inside of the kernel`,
+    `Kernel '${kernel}' takes ${type} ${name}, which is ${what}. Arguments are pointers to __global, __constant or __local memory, int, uint, long, ulong, float or double, and structures by value`,
   );
 }
 
@@ -54,7 +97,7 @@ export function matchKinds(
   kernel: string,
   kinds: unknown,
   parameters: readonly Parameter[],
-): asserts kinds is readonly ArgumentKind[] {
+): asserts kinds is readonly OpenClArgumentKind[] {
   if (!Array.isArray(kinds)) throw invalidType('kinds', "an array of kinds such as 'pointer'", kinds);
   const taken = parameters.map(({ type, name }) => `${type} ${name}`).join(', ');
   if (kinds.length !== parameters.length)
@@ -63,15 +106,46 @@ export function matchKinds(
       `${parameters.length} kinds, as kernel '${kernel}' takes (${taken})`,
       kinds.length,
     );
-  for (const [i, kind] of kinds.entries()) {
-    const all = ARGUMENT_KINDS.map((each) => `'${each}'`).join(', ');
-    if (typeof kind !== 'string') throw invalidType(`kinds[${i}]`, `one of ${all}`, kind);
-    if (!ARGUMENT_KINDS.includes(kind as ArgumentKind))
-      throw outOfRange(`kinds[${i}]`, `one of ${all}`, kind);
-    const { type, name, kinds: fit } = parameters[i]!;
-    if (!fit.includes(kind as ArgumentKind)) {
-      const expected = fit.map((each) => `'${each}'`).join(' or ');
-      throw invalidType(`kinds[${i}]`, `${expected}, as kernel '${kernel}' has ${type} ${name}`, kind);
-    }
+  for (const [i, kind] of kinds.entries()) matchKind(kernel, `kinds[${i}]`, kind, parameters[i]!);
+}
+
+function matchKind(kernel: string, at: string, kind: unknown, parameter: Parameter): void {
+  const { form, type, name, kinds: fit } = parameter;
+  const as = `as kernel '${kernel}' has ${type} ${name}`;
+  if (typeof kind === 'string') {
+    if (!NAMED_KINDS.includes(kind as never)) throw outOfRange(at, EXPECTED, kind);
+    if (fit.includes(kind as ArgumentKind)) return;
+  } else if (!isStruct(kind)) throw invalidType(at, EXPECTED, kind);
+  else if (form === 'struct') {
+    matchStruct(kernel, at, kind, parameter);
+    return;
   }
+  const expected =
+    form === 'struct'
+      ? `the struct '${structName(type)}' of mirrorspace/layout`
+      : fit.map((each) => `'${each}'`).join(' or ');
+  throw invalidType(at, `${expected}, ${as}`, kind);
+}
+
+/** By name and by size, which is all that a program says of a structure when it is built. */
+function matchStruct(kernel: string, at: string, kind: LayoutStruct, { type, name, size }: Parameter): void {
+  const as = `kernel '${kernel}' has ${type} ${name}`;
+  if (kind.name !== structName(type) || (type.includes(' ') && !type.startsWith(`${kind.kind} `)))
+    throw outOfRange(at, `a struct '${structName(type)}', since ${as}`, `${kind.kind} ${kind.name}`);
+  const bytes = sizeof(kind);
+  if (bytes !== size)
+    throw outOfRange(
+      at,
+      `of ${size} bytes, since ${as}: declare it in the program as toOpenCL(${describeType(kind)}) does`,
+      bytes,
+    );
+}
+
+export function isStruct(kind: unknown): kind is LayoutStruct {
+  return isType(kind) && (kind.kind === 'struct' || kind.kind === 'union');
+}
+
+/** `Node` of `struct Node`. */
+function structName(type: string): string {
+  return type.replace(/^(struct|union) /, '');
 }

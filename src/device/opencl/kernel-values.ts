@@ -1,6 +1,6 @@
 /**
- * The values of a launch, set on the driver's kernel: pointers by clSetKernelArgSVMPointer, numbers by their bytes. What an
- * argument was set to stays set, so only what has changed is set again.
+ * The values of a launch, set on the driver's kernel: pointers by clSetKernelArgSVMPointer, numbers and structures by their
+ * bytes, local memory by how much it is. What a number was set to stays set, so only what has changed is set again.
  *
  * @module
  */
@@ -11,17 +11,26 @@ import type { DriverKernel } from './opencl-program.ts';
 
 const scratch = new DataView(new ArrayBuffer(128));
 
+/** A value that was checked: a number, an address, bytes of local memory; or the bytes of a structure. */
+export type LaunchValue = number | bigint | Uint8Array<ArrayBuffer>;
+
 export function setArguments(
   cl: OpenCl,
   { handle, parameters, last }: DriverKernel,
-  args: readonly (number | bigint)[],
+  values: readonly LaunchValue[],
 ): void {
   for (const [i, parameter] of parameters.entries()) {
-    const value = args[i]!;
+    const value = values[i]!;
+    if (typeof value === 'object') {
+      checkStatus('clSetKernelArg', cl.clSetKernelArg(handle, i, value.length, value));
+      continue;
+    }
     // -0 and 0 are different numbers.
     if (Object.is(last[i], value)) continue;
     last[i] = undefined;
-    if (parameter.pointer) setPointer(cl, handle, i, value as number);
+    if (parameter.form === 'pointer') setPointer(cl, handle, i, value as number);
+    else if (parameter.form === 'local')
+      checkStatus('clSetKernelArg', cl.clSetKernelArg(handle, i, Number(value), null));
     else setNumber(cl, handle, i, parameter, value);
     last[i] = value;
   }

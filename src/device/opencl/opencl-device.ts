@@ -1,12 +1,13 @@
 /**
- * The OpenCL device: any OpenCL 2.0 device whose driver takes plain pointers at addresses of our choice, found by a probe
- * when it is opened. The driver works in this process, as drivers expect, so kernels reach the mirror's buffers where the
- * host has them, and nothing has to be mapped. It also means that a kernel's wild pointer is this process's: docs/opencl.md.
+ * The OpenCL device: any OpenCL 2.0 device whose driver takes plain pointers at addresses of our choice, or fine-grained
+ * memory of its own at the host's addresses, found by a probe when it is opened. The driver works in this process, as
+ * drivers expect, so kernels reach buffers where the host has them, and nothing has to be mapped. It also means that a
+ * kernel's wild pointer is this process's: docs/opencl.md.
  *
  * @module
  */
 import type { DeviceLost } from '../../errors.ts';
-import { invalidType, StateError, UnsupportedError } from '../../errors.ts';
+import { invalidType, outOfRange, StateError, UnsupportedError } from '../../errors.ts';
 import { KiB, type Range } from '../../mm/address.ts';
 import type { Capabilities } from '../capabilities.ts';
 import type {
@@ -15,20 +16,24 @@ import type {
   DeviceContext,
   DeviceCounters,
   DeviceSpec,
-  Program,
+  MemorySource,
   QueueOptions,
   ReservedRegion,
 } from '../device.ts';
 import { checkReserved, checkWindow } from '../option-checks.ts';
+import { BinaryCache, cacheFolder } from './binary-cache.ts';
 import { ALL_DEVICES_SCOPE, BUILT_IN_SOURCE, languageOption, WITHOUT_ATOMICS } from './built-in-source.ts';
 import { CommandPort } from './command-port.ts';
 import { DriverContext } from './driver-context.ts';
+import type { DriverMemory } from './driver-memory.ts';
 import { unfit } from './fitness.ts';
 import type { FoundDevice, OpenClDeviceInfo } from './icd/devices.ts';
 import { checkChoice, chosen, type OpenClChoice } from './list-devices.ts';
 import { OpenClProgram, readSource } from './opencl-program.ts';
 import type { OpenClQueue } from './opencl-queue.ts';
-import { probe } from './probe.ts';
+import { checkPointers, type OpenClPointers } from './pointer-mode.ts';
+import { buildProgram } from './program-build.ts';
+import { reachableMemory } from './reachable-memory.ts';
 
 /** All of user space, less the first 64 KiB, where null pointers fault. */
 const WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
@@ -36,8 +41,20 @@ const WINDOW: Range = { start: 64 * KiB, end: 2 ** 47 };
 export interface OpenClDeviceOptions extends OpenClChoice {
   /** Narrows the window `[64 KiB, 2^47)` in which buffers may lie. */
   readonly window?: readonly [low: number, high: number];
+  /**
+   * `'plain'`: buffers lie where the mirror chooses. `'svm-alloc'`: the driver allocates them (clSVMAlloc), for drivers
+   * that take no other memory; docs/opencl.md has who else reaches them. `'auto'` (default): the first that is seen to
+   * work.
+   */
+  readonly pointers?: OpenClPointers;
   /** Regions of the window in which no buffer may lie. */
   readonly reserved?: readonly ReservedRegion[];
+  /**
+   * A folder in which compiled programs are kept, for the next load of the same source with the same options on the same
+   * device and driver; `true` for `mirrorspace/opencl` in `$XDG_CACHE_HOME` or `~/.cache`. None by default. Who can write
+   * there can have code run in this process: a folder that others can write to is not used.
+   */
+  readonly cache?: boolean | string | URL;
 }
 
 export interface OpenClLoadOptions {
@@ -50,26 +67,31 @@ interface Opened {
   readonly capabilities: Capabilities;
   readonly port: CommandPort;
   readonly buildOptions: string;
+  readonly memory: DriverMemory | undefined;
 }
 
 /**
  * A device of an OpenCL driver, for `openMirror({ devices: { name: openclDevice() } })`: the first that fits `platform` and
  * `device`. Opening throws UnsupportedError where there is no driver, no such device, or none of them can share memory by
- * plain pointers, with the reason for each.
+ * pointers, with the reason for each.
  */
 export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<OpenClDevice> {
   const choice = checkChoice(options);
   const window = checkWindow(options.window ?? [WINDOW.start, WINDOW.end], WINDOW);
   const reserved = checkReserved(options.reserved ?? []);
+  const folder = cacheFolder(options.cache);
+  const cache = folder === undefined ? undefined : new BinaryCache(folder);
+  const pointers = checkPointers(options.pointers);
   return {
     kind: 'opencl',
     async open(context: DeviceContext): Promise<AttachedDevice<OpenClDevice>> {
       const refusals: UnsupportedError[] = [];
       for (const found of chosen(choice)) {
         try {
-          const opened = await open(found, context, window);
-          const device = new OpenClDevice(context.name, window, reserved, opened);
-          return { device, port: opened.port, throughHost: true };
+          const opened = await open(found, context, window, pointers);
+          const device = new OpenClDevice(context.name, window, reserved, opened, cache);
+          const memory = opened.memory && sourceOf(opened.memory, opened.port);
+          return { device, port: opened.port, throughHost: true, ...(memory ? { memory } : {}) };
         } catch (error) {
           if (!(error instanceof UnsupportedError)) throw error;
           refusals.push(error);
@@ -81,7 +103,23 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
   };
 }
 
-async function open(found: FoundDevice, context: DeviceContext, window: Range): Promise<Opened> {
+/** A closed device allocates nothing; what it has allocated it takes back. */
+function sourceOf(memory: DriverMemory, port: CommandPort): MemorySource {
+  return {
+    allocate: (size, align) => {
+      port.checkOpen();
+      return memory.allocate(size, align);
+    },
+    release: (address) => memory.release(address),
+  };
+}
+
+async function open(
+  found: FoundDevice,
+  context: DeviceContext,
+  window: Range,
+  pointers: OpenClPointers,
+): Promise<Opened> {
   const { info } = found;
   const reason = unfit(info);
   if (reason)
@@ -93,9 +131,10 @@ async function open(found: FoundDevice, context: DeviceContext, window: Range): 
   try {
     const { program, atomics, buildOptions } = await buildIn(driver);
     const reach = { start: window.start, end: Math.min(window.end, context.arena.size) };
-    const options = { arenaFd: context.arena.fd, window: reach, program, atomics };
-    const capabilities = await probe(driver, options);
-    return { context: driver, capabilities, port: new CommandPort(context, driver, program), buildOptions };
+    const asked = { arenaFd: context.arena.fd, window: reach, pointers, program, atomics };
+    const { memory, capabilities } = await reachableMemory(driver, asked);
+    const port = new CommandPort(context, driver, program, memory);
+    return { context: driver, capabilities, port, buildOptions, memory };
   } catch (error) {
     driver.release();
     throw error;
@@ -124,22 +163,33 @@ export class OpenClDevice implements Device {
   readonly capabilities: Capabilities;
   /** What the driver says of the device. */
   readonly info: OpenClDeviceInfo;
+  /** How the driver takes pointers: `'svm-alloc'` where it allocates the device's buffers itself. */
+  readonly pointers: Exclude<OpenClPointers, 'auto'>;
   /** Never resolves: the driver lives and dies with this process. */
   readonly lost: Promise<DeviceLost> = new Promise(() => {});
   readonly #driver: DriverContext;
   readonly #port: CommandPort;
   readonly #buildOptions: string;
+  readonly #cache: BinaryCache | undefined;
 
   /** @internal Use {@link openclDevice}. */
-  constructor(name: string, window: Range, reserved: readonly ReservedRegion[], opened: Opened) {
+  constructor(
+    name: string,
+    window: Range,
+    reserved: readonly ReservedRegion[],
+    opened: Opened,
+    cache: BinaryCache | undefined,
+  ) {
     this.name = name;
     this.window = window;
     this.reserved = reserved;
     this.capabilities = opened.capabilities;
     this.info = opened.context.info;
+    this.pointers = opened.memory ? 'svm-alloc' : 'plain';
     this.#driver = opened.context;
     this.#port = opened.port;
     this.#buildOptions = opened.buildOptions;
+    this.#cache = cache;
   }
 
   get queue(): OpenClQueue {
@@ -157,13 +207,18 @@ export class OpenClDevice implements Device {
   async load(
     source: string | URL | Uint8Array | ArrayBuffer,
     { options = '' }: OpenClLoadOptions = {},
-  ): Promise<Program> {
+  ): Promise<OpenClProgram> {
     if (typeof options !== 'string') throw invalidType('options', 'a string of build options', options);
+    if (options.includes('\0')) throw outOfRange('options', 'a string without null characters', options);
     const text = await readSource(source);
     this.#port.checkOpen();
     return this.#port.keepOpen(async () => {
-      const program = await this.#driver.build(text, `${this.#buildOptions} ${options}`.trim());
-      return new OpenClProgram(this.#port, this.#driver, program);
+      const all = `${this.#buildOptions} ${options}`.trim();
+      return new OpenClProgram(
+        this.#port,
+        this.#driver,
+        await buildProgram(this.#driver, this.#cache, text, all),
+      );
     });
   }
 

@@ -7,13 +7,15 @@
 import { readFile } from 'node:fs/promises';
 import type { LoadedKernel } from '../../engine/ring-queue.ts';
 import { invalidType, outOfRange, ProgramError } from '../../errors.ts';
-import type { ArgumentKind, Kernel, Program } from '../device.ts';
+import type { Program } from '../device.ts';
 import { programBytes } from '../program-bytes.ts';
+import type { OpenClArgumentKind, OpenClKernel } from './argument-kinds.ts';
 import type { DriverContext } from './driver-context.ts';
 import * as CL from './icd/constants.ts';
-import { infoNumber, infoText } from './icd/info.ts';
+import { infoNumber } from './icd/info.ts';
 import type { Handle } from './icd/loader.ts';
-import { matchKinds, type Parameter, type ParameterInfo, parameterOf } from './kernel-signature.ts';
+import { matchKinds, type Parameter, parameterOf } from './kernel-signature.ts';
+import type { BuiltProgram } from './program-build.ts';
 
 /** A kernel of the driver, with what it takes. */
 export interface DriverKernel {
@@ -21,44 +23,43 @@ export interface DriverKernel {
   readonly parameters: readonly Parameter[];
   /** The most work-items of a group of it. */
   readonly maxGroup: number;
-  /** What each argument was set to last: it stays set. */
+  /** Bytes of local memory that its own variables take. */
+  readonly localMemory: number;
+  /** What each argument was set to last, where it is a number: it stays set. */
   readonly last: (number | bigint | undefined)[];
 }
 
 /** What queues launch. */
-export interface OpenClKernel extends LoadedKernel {
+export interface LaunchableKernel extends Omit<LoadedKernel, 'kinds'> {
+  readonly kinds: readonly OpenClArgumentKind[];
   readonly driver: DriverKernel;
 }
 
-const SPACES: Readonly<Record<number, ParameterInfo['space']>> = {
-  [CL.CL_KERNEL_ARG_ADDRESS_GLOBAL]: 'global',
-  [CL.CL_KERNEL_ARG_ADDRESS_CONSTANT]: 'constant',
-  [CL.CL_KERNEL_ARG_ADDRESS_LOCAL]: 'local',
-  [CL.CL_KERNEL_ARG_ADDRESS_PRIVATE]: 'private',
-};
-
 export class OpenClProgram implements Program {
   readonly kernels: readonly string[];
+  /** It was taken from the cache of binaries: nothing was compiled. */
+  readonly fromCache: boolean;
   readonly #owner: object;
   readonly #context: DriverContext;
-  readonly #program: Handle;
+  readonly #built: BuiltProgram;
   readonly #known = new Map<string, DriverKernel>();
 
   /** @internal Use {@link OpenClDevice.load}. */
-  constructor(owner: object, context: DriverContext, program: Handle) {
+  constructor(owner: object, context: DriverContext, built: BuiltProgram) {
     this.#owner = owner;
     this.#context = context;
-    this.#program = program;
-    this.kernels = context.kernelNames(program);
-    if (this.kernels.length === 0)
-      throw new ProgramError('no-kernels', 'the OpenCL C program has no function that is declared `kernel`');
+    this.#built = built;
+    this.fromCache = built.fromCache;
+    this.kernels = built.kernels.map(({ name }) => name);
   }
 
   /**
-   * Throws ProgramError where there is none of that name, TypeError or RangeError where `kinds` are not what the driver
-   * says that it takes, UnsupportedError where it takes what can't be given (structures by value, vectors, __local).
+   * Besides the kinds of all devices: `'local'` for pointers to `local` memory, a struct or union of `mirrorspace/layout`
+   * for one by value, of the name and the size that it has in the program. Throws ProgramError where there is no such
+   * kernel, TypeError or RangeError where `kinds` are not what the driver says that it takes, UnsupportedError where it
+   * takes what can't be given (images, samplers, vectors, small numbers).
    */
-  kernel<const Kinds extends readonly ArgumentKind[]>(name: string, kinds: Kinds): Kernel<Kinds> {
+  kernel<const Kinds extends readonly OpenClArgumentKind[]>(name: string, kinds: Kinds): OpenClKernel<Kinds> {
     if (typeof name !== 'string') throw invalidType('name', 'a string', name);
     const id = this.kernels.indexOf(name);
     if (id === -1) {
@@ -69,42 +70,34 @@ export class OpenClProgram implements Program {
     }
     let driver = this.#known.get(name);
     if (!driver) {
-      driver = describeKernel(this.#context, this.#program, name);
+      const { kernels, sizes, handle } = this.#built;
+      const structs = new Map(Object.entries(sizes));
+      const parameters = kernels[id]!.parameters.map((info) => parameterOf(name, info, structs));
+      driver = makeKernel(this.#context, handle, name, parameters);
       this.#known.set(name, driver);
     }
     matchKinds(name, kinds, driver.parameters);
-    const kernel: OpenClKernel = { name, kinds: [...kinds], id, owner: this.#owner, driver };
-    return Object.freeze(kernel) as unknown as Kernel<Kinds>;
+    const kernel: LaunchableKernel = { name, kinds: [...kinds], id, owner: this.#owner, driver };
+    return Object.freeze(kernel) as unknown as OpenClKernel<Kinds>;
   }
 }
 
-/** Makes the driver's kernel, and asks what it takes: the program was built with -cl-kernel-arg-info. */
-export function describeKernel(context: DriverContext, program: Handle, name: string): DriverKernel {
+function makeKernel(
+  context: DriverContext,
+  program: Handle,
+  name: string,
+  parameters: readonly Parameter[],
+): DriverKernel {
   const { cl, device } = context;
   const handle = context.kernel(program, name);
-  const count = infoNumber('clGetKernelInfo', (...ask) =>
-    cl.clGetKernelInfo(handle, CL.CL_KERNEL_NUM_ARGS, ...ask),
-  );
-  const parameters: Parameter[] = [];
-  for (let i = 0; i < count; i++) {
-    const ask = (what: number) =>
-      [
-        'clGetKernelArgInfo',
-        (size: number, value: NodeJS.ArrayBufferView | null, needed: NodeJS.ArrayBufferView | null) =>
-          cl.clGetKernelArgInfo(handle, i, what, size, value, needed),
-      ] as const;
-    parameters.push(
-      parameterOf(name, {
-        name: infoText(...ask(CL.CL_KERNEL_ARG_NAME)),
-        type: infoText(...ask(CL.CL_KERNEL_ARG_TYPE_NAME)),
-        space: SPACES[infoNumber(...ask(CL.CL_KERNEL_ARG_ADDRESS_QUALIFIER))] ?? 'private',
-      }),
+  const number = (what: number) =>
+    infoNumber('clGetKernelWorkGroupInfo', (...ask) =>
+      cl.clGetKernelWorkGroupInfo(handle, device, what, ...ask),
     );
-  }
-  const maxGroup = infoNumber('clGetKernelWorkGroupInfo', (...ask) =>
-    cl.clGetKernelWorkGroupInfo(handle, device, CL.CL_KERNEL_WORK_GROUP_SIZE, ...ask),
-  );
-  return { handle, parameters, maxGroup, last: [] };
+  const maxGroup = number(CL.CL_KERNEL_WORK_GROUP_SIZE);
+  // Before any argument is set: PoCL counts local arguments in.
+  const localMemory = number(CL.CL_KERNEL_LOCAL_MEM_SIZE);
+  return { handle, parameters, maxGroup, localMemory, last: [] };
 }
 
 /** OpenCL C: the text itself, its UTF-8 bytes, or a file. */

@@ -5,10 +5,11 @@
  * @module
  */
 import type { Packet } from '../../engine/command.ts';
+import { type ArgumentContext, checkCount, packArgument } from '../../engine/kernel-arguments.ts';
 import { chunkSize, countItems, groupSize } from '../../engine/launch-range.ts';
 import { dispatch } from '../../engine/packets.ts';
-import { type QueueHost, RingQueue } from '../../engine/ring-queue.ts';
-import { outOfRange, UnsupportedError } from '../../errors.ts';
+import { type LoadedKernel, type QueueHost, RingQueue } from '../../engine/ring-queue.ts';
+import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
 import type {
   ArgumentKind,
   ArgumentsOf,
@@ -18,8 +19,12 @@ import type {
   LaunchOptions,
   MigrateOptions,
 } from '../device.ts';
+import type { OpenClArgumentKind, OpenClArgumentsOf, OpenClKernel } from './argument-kinds.ts';
 import type { LaunchPacket, NdRange } from './command-calls.ts';
-import type { OpenClKernel } from './opencl-program.ts';
+import { isStruct } from './kernel-signature.ts';
+import type { LaunchValue } from './kernel-values.ts';
+import type { LaunchableKernel } from './opencl-program.ts';
+import { structBytes } from './struct-values.ts';
 
 export interface OpenClLaunchOptions<Args extends readonly unknown[]> extends LaunchOptions<Args> {
   /** Work-items of a group, per dimension: each divides the items of its dimension. The driver's choice by default. */
@@ -28,12 +33,15 @@ export interface OpenClLaunchOptions<Args extends readonly unknown[]> extends La
 
 export interface OpenClQueueHost extends QueueHost {
   readonly maxWorkItemSizes: readonly number[];
+  /** Bytes that a work-group has. */
+  readonly localMemory: number;
 }
 
 export class OpenClQueue extends RingQueue {
   readonly #opencl: OpenClQueueHost;
   /** Of the launch that is being put in. */
   #range: NdRange | undefined;
+  #values: readonly LaunchValue[] = [];
 
   /** @internal */
   constructor(host: OpenClQueueHost, number: number, order: 'in' | 'out', name: string) {
@@ -48,9 +56,14 @@ export class OpenClQueue extends RingQueue {
   override launch<const Kinds extends readonly ArgumentKind[]>(
     kernel: Kernel<Kinds>,
     options: OpenClLaunchOptions<ArgumentsOf<Kinds>>,
-  ): Command {
+  ): Command;
+  override launch<const Kinds extends readonly OpenClArgumentKind[]>(
+    kernel: OpenClKernel<Kinds>,
+    options: OpenClLaunchOptions<OpenClArgumentsOf<Kinds>>,
+  ): Command;
+  override launch(kernel: OpenClKernel, options: OpenClLaunchOptions<readonly unknown[]>): Command {
     this.#range = this.#rangeOf(kernel, options);
-    return super.launch(kernel, options);
+    return super.launch(kernel as Kernel, options as LaunchOptions<never>);
   }
 
   /** To whichever side: the driver's page tables are the host's. */
@@ -66,14 +79,41 @@ export class OpenClQueue extends RingQueue {
     chunk: number,
     args: readonly (number | bigint)[],
   ): Packet {
-    const packet: LaunchPacket = { ...dispatch(id, items, chunk, args), range: this.#range };
+    const packet: LaunchPacket = {
+      ...dispatch(id, items, chunk, args),
+      values: this.#values,
+      range: this.#range,
+    };
     this.#range = undefined;
+    this.#values = [];
     return packet;
+  }
+
+  /** @internal */
+  protected override packArguments(kernel: LoadedKernel, args: unknown, context: ArgumentContext): [] {
+    const { name, kinds, driver } = kernel as unknown as LaunchableKernel;
+    checkCount(name, kinds.map(kindName), args);
+    const values = kinds.map((kind, i) => {
+      const [at, value] = [`args[${i}]`, args[i]];
+      if (isStruct(kind)) return structBytes(at, kind, value, context);
+      if (kind === 'local') return localBytes(at, value);
+      return packArgument(at, kind as ArgumentKind, value, context);
+    });
+    const asked = kinds.reduce((sum, kind, i) => sum + (kind === 'local' ? Number(values[i]) : 0), 0);
+    const most = this.#opencl.localMemory - driver.localMemory;
+    if (asked > most)
+      throw outOfRange(
+        'args',
+        `at most ${most} bytes of local memory in all, beside what '${name}' has`,
+        asked,
+      );
+    this.#values = values;
+    return [];
   }
 
   /** Undefined where there is nothing to do; and where the kernel or the options are none, which `launch` refuses. */
   #rangeOf(kernel: unknown, options: OpenClLaunchOptions<readonly unknown[]>): NdRange | undefined {
-    const { owner, driver } = Object(kernel) as OpenClKernel;
+    const { owner, driver } = Object(kernel) as LaunchableKernel;
     const { items, local, chunk } = Object(options) as OpenClLaunchOptions<readonly unknown[]>;
     if (owner !== this.#opencl || items === undefined) return undefined;
     const total = countItems(items, this.#opencl.maxItems);
@@ -100,6 +140,17 @@ export class OpenClQueue extends RingQueue {
     }
     return sizes;
   }
+}
+
+/** Bytes of a local argument. */
+function localBytes(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw invalidType(name, 'a number of bytes of local memory', value);
+  if (!Number.isSafeInteger(value) || value < 1) throw outOfRange(name, 'an integer >= 1', value);
+  return value;
+}
+
+function kindName(kind: OpenClArgumentKind): string {
+  return typeof kind === 'string' ? kind : kind.name;
 }
 
 function dimensions(items: Items): readonly number[] {

@@ -1,25 +1,21 @@
 /**
- * What a driver really does with plain pointers, found out when a device is opened: a kernel is given a pointer to a page
- * of the arena at an address of our choice, follows a pointer that is stored there to another such page, and echoes both
- * addresses; copies and fills; atomics; whether host and kernel see each other's stores while it runs. What the driver
+ * What a driver really does with pointers, found out when a device is opened: a kernel is given a pointer to a page of
+ * such memory as buffers are made of (probe-memory.ts), follows a pointer that is stored there to another such page, and
+ * echoes both addresses; copies and fills; atomics; whether host and kernel see each other's stores while it runs. What the driver
  * says about itself decides nothing here: PoCL's CPU device, as Debian has it, does not advertise system SVM and does all
  * of it.
  *
  * @module
  */
 import { UnsupportedError } from '../../errors.ts';
-import { viewMemory } from '../../ffi/library.ts';
-import { punchHole } from '../../linux/memfd.ts';
-import { MAP_SHARED, mmapNoReplace, munmap, PROT_READ, PROT_WRITE, pageSize } from '../../linux/mmap.ts';
-import { type Address, alignDown, type Range } from '../../mm/address.ts';
+import type { Address } from '../../mm/address.ts';
 import { type Capabilities, SVM } from '../capabilities.ts';
 import { PROBE_WORD } from './built-in-source.ts';
 import type { DriverContext } from './driver-context.ts';
 import type { Handle } from './icd/loader.ts';
 import { checkStatus } from './icd/status.ts';
+import type { ProbeMemory, ProbePage } from './probe-memory.ts';
 
-/** Places that are tried for each of the two pages, over the whole window. */
-const PLACES = 64;
 /**
  * Loads for which the kernel waits for the host: minutes, where it waits in vain. On a machine with much to do this thread
  * may not come to answer for seconds. It is tried only on a driver that promises to see it through.
@@ -39,19 +35,16 @@ const HAS_ALWAYS: Capabilities =
 
 /** What the probe needs besides the context. */
 export interface ProbeOptions {
-  readonly arenaFd: number;
-  /** Where buffers may lie. */
-  readonly window: Range;
+  /** Such memory as buffers are to be made of. */
+  readonly memory: ProbeMemory;
   /** The program of built-in-source.ts, and whether it was compiled with atomics across devices. */
   readonly program: Handle;
   readonly atomics: boolean;
 }
 
-/** The capabilities that were seen. Throws UnsupportedError where plain pointers do not work. */
+/** The capabilities that were seen. Throws UnsupportedError where pointers to such memory do not work. */
 export async function probe(context: DriverContext, options: ProbeOptions): Promise<Capabilities> {
-  const page = pageSize();
-  const low = mapPage(options, 1, PLACES);
-  const high = mapPage(options, PLACES + 1, 2 * PLACES);
+  const [low, high] = options.memory.pages;
   const queue = context.createQueue('in');
   try {
     let capabilities = HAS_ALWAYS;
@@ -66,46 +59,38 @@ export async function probe(context: DriverContext, options: ProbeOptions): Prom
     return capabilities;
   } finally {
     context.cl.clFinish(queue);
-    for (const { address } of [low, high]) {
-      // The views are not used any more: nobody else has them.
-      munmap(address, page);
-      punchHole(options.arenaFd, address, page);
-    }
+    // The views are not used any more: nobody else has them.
+    options.memory.giveBack();
   }
 }
 
-interface ProbePage {
-  readonly address: Address;
-  readonly words: BigUint64Array;
-}
-
-/** Maps a page of the arena at the first of the places that is free. */
-function mapPage({ arenaFd, window }: ProbeOptions, from: number, to: number): ProbePage {
-  const page = pageSize();
-  const span = window.end - window.start;
-  for (let place = from; place < to; place++) {
-    const address = alignDown(window.start + (span / (2 * PLACES)) * place, page);
-    if (address < window.start || address + page > window.end) continue;
-    if (mmapNoReplace(address, page, PROT_READ | PROT_WRITE, MAP_SHARED, arenaFd, address))
-      return { address, words: new BigUint64Array(viewMemory(address, page)) };
+/** Whether kernels reach memory of the process that nobody allocated for them, beside the arena's. */
+export function reachesSystem(context: DriverContext, options: ProbeOptions): boolean {
+  const queue = context.createQueue('in');
+  const [low, high] = options.memory.pages;
+  try {
+    probePointers(context, queue, options, low, high);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    context.cl.clFinish(queue);
+    options.memory.giveBack();
   }
-  throw new UnsupportedError(
-    'address space',
-    'Nothing is free in the window of the OpenCL device, where it would have been probed: give it another window',
-  );
 }
 
 /** Launches a kernel of two arguments over one item. */
 function launch(
   context: DriverContext,
   queue: Handle,
-  program: Handle,
+  { program, memory }: ProbeOptions,
   name: string,
   at: Address,
   word: bigint,
 ) {
   const { cl } = context;
   const kernel = context.kernel(program, name);
+  memory.tell(kernel);
   checkStatus('clSetKernelArgSVMPointer', cl.clSetKernelArgSVMPointer(kernel, 0, at));
   checkStatus('clSetKernelArg', cl.clSetKernelArg(kernel, 1, 8, new BigUint64Array([word])));
   checkStatus(
@@ -117,7 +102,7 @@ function launch(
 function probePointers(
   context: DriverContext,
   queue: Handle,
-  { program, atomics }: ProbeOptions,
+  options: ProbeOptions,
   low: ProbePage,
   high: ProbePage,
 ): void {
@@ -129,7 +114,7 @@ function probePointers(
   high.words[4] = secret + 1n;
   const [word, length, half] = [8, 64, 256];
   try {
-    launch(context, queue, program, 'mirrorspace_probe', low.address, secret);
+    launch(context, queue, options, 'mirrorspace_probe', low.address, secret);
     checkStatus(
       'clEnqueueSVMMemcpy',
       cl.clEnqueueSVMMemcpy(queue, 0, low.address + half * word, high.address, length, 0, null, null),
@@ -149,7 +134,7 @@ function probePointers(
     );
     checkStatus('clFinish', cl.clFinish(queue));
   } catch (cause) {
-    throw refused(context, String(cause), { cause });
+    throw refused(context, options.memory, String(cause), { cause });
   }
   const copied = low.words.subarray(half, half + 4);
   const right =
@@ -159,20 +144,21 @@ function probePointers(
     high.words[3] === 8n &&
     low.words[PROBE_WORD.HERE] === here &&
     low.words[PROBE_WORD.SECRET] === secret + 1n &&
-    low.words[PROBE_WORD.COUNTER] === (atomics ? 7n : 2n) &&
+    low.words[PROBE_WORD.COUNTER] === (options.atomics ? 7n : 2n) &&
     copied.every((value, i) => value === high.words[i]) &&
     high.words.subarray(half, half + length / word).every((value) => value === 0xa5a5a5a5a5a5a5a5n);
-  if (!right) throw refused(context, 'a kernel that was given them did not load and store there');
+  if (!right)
+    throw refused(context, options.memory, 'a kernel that was given them did not load and store there');
 }
 
 async function probeConcurrency(
   context: DriverContext,
   queue: Handle,
-  { program }: ProbeOptions,
+  options: ProbeOptions,
   { address, words }: ProbePage,
 ): Promise<boolean> {
   const { cl } = context;
-  launch(context, queue, program, 'mirrorspace_probe_concurrent', address, PATIENCE);
+  launch(context, queue, options, 'mirrorspace_probe_concurrent', address, PATIENCE);
   checkStatus('clFlush', cl.clFlush(queue));
   const ints = new Int32Array(words.buffer);
   let ended = false;
@@ -197,10 +183,15 @@ async function queueEnd({ cl }: DriverContext, queue: Handle): Promise<void> {
   checkStatus('clWaitForEvents', status);
 }
 
-function refused({ info }: DriverContext, why: string, options: { cause?: unknown } = {}): UnsupportedError {
+function refused(
+  { info }: DriverContext,
+  { what, missing }: ProbeMemory,
+  why: string,
+  options: { cause?: unknown } = {},
+): UnsupportedError {
   return new UnsupportedError(
-    'plain pointers',
-    `The OpenCL device '${info.name}' of '${info.platform.name}' does not take pointers at addresses of our choice: ${why}. Memory that only its own clSVMAlloc can place is not supported yet`,
+    missing,
+    `The OpenCL device '${info.name}' of '${info.platform.name}' does not take pointers to ${what}: ${why}`,
     options,
   );
 }

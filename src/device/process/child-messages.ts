@@ -5,14 +5,17 @@
  */
 import type { CoreStart, PagerStart } from '../../engine/thread-messages.ts';
 import type { Range } from '../../mm/address.ts';
+import type { NativeDeclaration } from './native/declaration.ts';
 
 export type { BeginRequest, DeviceInit, DeviceReady, LoadRequest, ModuleExports } from './host-messages.ts';
 
-/** A module as cores take it in. */
+/** A module, or a library, as cores take it in. */
 export interface CoreModule {
   readonly id: number;
   readonly url: string;
   readonly first: number;
+  /** Set where it is a shared library. */
+  readonly native?: NativeDeclaration;
   readonly expected?: readonly string[];
 }
 

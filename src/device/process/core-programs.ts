@@ -10,11 +10,17 @@ import { transferKernels } from '../../engine/transfer-kernels.ts';
 import type { CoreModule, ModuleExports } from './child-messages.ts';
 import type { MirroredMemory } from './kernel/mirrored-memory.ts';
 import { viewIn } from './kernel/views.ts';
+import { type Bracket, openKernels } from './native/core-library.ts';
+import type { NativeDeclaration } from './native/declaration.ts';
 
 export class CorePrograms {
   readonly #kernels: (CoreKernel | undefined)[];
+  readonly #memory: MirroredMemory;
+  readonly #bracket: Bracket;
 
-  constructor(memory: MirroredMemory) {
+  constructor(memory: MirroredMemory, bracket: Bracket) {
+    this.#memory = memory;
+    this.#bracket = bracket;
     this.#kernels = transferKernels((address, length) => viewIn(memory, Uint8Array, address, length));
   }
 
@@ -22,8 +28,9 @@ export class CorePrograms {
     return this.#kernels[id];
   }
 
-  /** Imports a module; gives what it exports, or why it could not be taken in. Never rejects. */
-  async take({ url, first, expected }: CoreModule): Promise<ModuleExports | LoadFailure> {
+  /** Imports a module, or opens a library; gives what it has, or why it could not be taken in. Never rejects. */
+  async take({ url, first, expected, native }: CoreModule): Promise<ModuleExports | LoadFailure> {
+    if (native) return this.#open(native, first);
     let module: Record<string, unknown>;
     try {
       module = await settled(import(url), url);
@@ -47,6 +54,16 @@ export class CorePrograms {
     }
     for (const [i, name] of names.entries()) this.#kernels[first + i] = module[name] as CoreKernel;
     return exports;
+  }
+
+  #open(native: NativeDeclaration, first: number): ModuleExports | LoadFailure {
+    const kernels = openKernels(native, this.#memory, this.#bracket);
+    if (!Array.isArray(kernels)) return kernels;
+    for (const [i, kernel] of kernels.entries()) this.#kernels[first + i] = kernel;
+    return {
+      kernels: native.functions.map(({ name, parameters }) => ({ name, length: parameters.length })),
+      others: [],
+    };
   }
 }
 

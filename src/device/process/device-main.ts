@@ -69,8 +69,8 @@ class ProcessDeviceMain {
     });
   }
 
-  async load({ program, url, first, expected }: LoadRequest): Promise<ModuleExports> {
-    const module = { id: program, url, first, ...(expected === undefined ? {} : { expected }) };
+  async load({ program, type: _type, ...request }: LoadRequest): Promise<ModuleExports> {
+    const module: CoreModule = { id: program, ...request };
     const [exports] = (await this.engine.load(module)) as ModuleExports[];
     return exports!;
   }

@@ -41,7 +41,11 @@ async function serve(data: CoreData): Promise<void> {
   const block = coreWord(core);
   // Safe: the claims stay mapped for as long as the process lives.
   const memory = new MirroredMemory(claims, viewMemory);
-  const programs = new CorePrograms(memory);
+  // A core before this one may have been ended on its way back.
+  Atomics.store(i32, block + CORE.NATIVE, 0);
+  const programs = new CorePrograms(memory, () => {
+    Atomics.add(i32, block + CORE.NATIVE, 1);
+  });
   let scratch: Uint8Array | undefined;
   const protectedWindow =
     logSegments === undefined

@@ -6,6 +6,7 @@
 import type { Range } from '../../mm/address.ts';
 import type { ReservedRegion } from '../device.ts';
 import type { FaultMode } from '../option-checks.ts';
+import type { NativeDeclaration } from './native/declaration.ts';
 import type { SystemDescriptors } from './system/messages.ts';
 
 /** What a device process is started with. */
@@ -38,13 +39,15 @@ export interface BeginRequest {
   readonly type: 'begin';
 }
 
-/** A module for every core to import. */
+/** A module for every core to import, or a library to open. */
 export interface LoadRequest {
   readonly type: 'load';
   readonly program: number;
   readonly url: string;
   /** The number of its first kernel; the others follow in the order of their names. */
   readonly first: number;
+  /** Set where it is a shared library, of which these functions are kernels; `url` is its name then. */
+  readonly native?: NativeDeclaration;
   /** The kernels that it had before, where it is loaded again. */
   readonly expected?: readonly string[];
 }

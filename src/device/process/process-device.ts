@@ -25,6 +25,14 @@ import type {
 import type { FaultMode } from '../option-checks.ts';
 import type { LoadRequest, ModuleExports } from './host-messages.ts';
 import {
+  checkNative,
+  isNativeSource,
+  type NativeDeclaration,
+  type NativeFunctions,
+  type NativeSource,
+} from './native/declaration.ts';
+import { NativeProgram } from './native/native-program.ts';
+import {
   type CheckedOptions,
   checkOptions,
   type ProcessDeviceOptions,
@@ -37,7 +45,17 @@ import { MOST_DECLARED_RUNS } from './system/declared-session.ts';
 import type { SystemCounters } from './system/system-session.ts';
 import type { SystemPaging } from './system-memory.ts';
 
-export type { Advice, ProcessDeviceOptions, SystemCounters, SystemMode, SystemPaging };
+export type { NativeKinds, NativeParameter, NativeResult, NativeSignature } from './native/declaration.ts';
+export type {
+  Advice,
+  NativeFunctions,
+  NativeProgram,
+  NativeSource,
+  ProcessDeviceOptions,
+  SystemCounters,
+  SystemMode,
+  SystemPaging,
+};
 
 /** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
 export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<ProcessDevice> {
@@ -143,22 +161,40 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
    * name. Loading the same URL again gives the same program. Throws ProgramError where there is no such file, where it
    * does not parse, throws while it is imported, or exports no kernel.
    */
-  async load(source: URL | Uint8Array | ArrayBuffer): Promise<Program> {
+  load(source: URL | Uint8Array | ArrayBuffer): Promise<Program>;
+  /**
+   * Loads a shared library into the device's process: its functions are kernels, called with pointers as they are, once
+   * for each item. Throws TypeError or RangeError for a bad declaration, ProgramError where the loader finds no such
+   * library or function. See docs/native-libraries.md.
+   */
+  load<const Functions extends NativeFunctions>(
+    source: NativeSource<Functions>,
+  ): Promise<NativeProgram<Functions>>;
+  async load(source: URL | Uint8Array | ArrayBuffer | NativeSource): Promise<Program> {
+    if (isNativeSource(source)) {
+      const native = checkNative(source);
+      return this.inOrder(() => this.#load(native.library, native));
+    }
     const url = await sourceUrl(source);
     return this.inOrder(() => this.#load(url));
   }
 
-  async #load(url: string): Promise<Program> {
+  async #load(url: string, native?: NativeDeclaration): Promise<Program> {
     if (this.#ring.closed) throw new StateError('closed', `device '${this.name}' is closed`);
-    const known = this.#sessions.programs.find(({ request }) => request.url === url);
+    const same = (request: LoadRequest): boolean =>
+      request.url === url && JSON.stringify(request.native) === JSON.stringify(native);
+    const known = this.#sessions.programs.find(({ request }) => same(request));
     if (known) return known.program;
     const first = this.#nextKernel;
-    const request: LoadRequest = { type: 'load', program: this.#nextProgram++, url, first };
+    const program = this.#nextProgram++;
+    const request: LoadRequest = { type: 'load', program, url, first, ...(native ? { native } : {}) };
     const exports = (await this.#ring.request({ ...request })) as ModuleExports;
     this.#nextKernel += exports.kernels.length;
-    const program = new ProcessProgram(this.#ring, exports, first);
-    const expected = program.kernels;
-    this.#sessions.programs.push({ request: { ...request, expected }, program });
-    return program;
+    const loaded = native
+      ? new NativeProgram(this.#ring, native, first)
+      : new ProcessProgram(this.#ring, exports, first);
+    const expected = loaded.kernels;
+    this.#sessions.programs.push({ request: { ...request, expected }, program: loaded });
+    return loaded;
   }
 }

@@ -69,7 +69,11 @@ export async function sourceUrl(source: URL | Uint8Array | ArrayBuffer): Promise
   const bytes = programBytes(source);
   if (bytes) return `data:text/javascript;base64,${Buffer.from(bytes.buffer).toString('base64')}`;
   if (!(source instanceof URL))
-    throw invalidType('program', 'a file URL, a Uint8Array or an ArrayBuffer', source);
+    throw invalidType(
+      'program',
+      'a file URL, a Uint8Array, an ArrayBuffer, or { library, functions }',
+      source,
+    );
   if (source.protocol === 'data:') return source.href;
   if (source.protocol !== 'file:') throw outOfRange('program', 'a file: or data: URL', source.href);
   try {

@@ -48,6 +48,55 @@ export const chunks: ContractCase = {
   },
 };
 
+export const workGroups: ContractCase = {
+  name: 'runs whole work-groups, in up to three dimensions, and refuses sizes that do not divide the items',
+  async run(side, sides) {
+    const most = 4096;
+    await sides.with([4 * most, 64, 8 * most], async (counts, next, log) => {
+      for (const [items, local] of [
+        [most, 64],
+        [60, 1],
+        [
+          [12, 10],
+          [4, 5],
+        ],
+        [
+          [6, 4, 8],
+          [3, 2, 4],
+        ],
+      ] as const) {
+        i32(counts).fill(0);
+        const total = typeof items === 'number' ? items : items.reduce((product, n) => product * n, 1);
+        const group = typeof local === 'number' ? local : local.reduce((product, n) => product * n, 1);
+        const launch = (kernel: 'countItems' | 'recordChunks', args: readonly unknown[]) =>
+          side.device.queue.launch(side.kernel(kernel), { items, local, args } as never).done;
+        await launch('countItems', [counts]);
+        const wrong = i32(counts).findIndex((count, i) => count !== (i < total ? 1 : 0));
+        assert.equal(wrong, -1, `items ${items}, local ${local}: item ${wrong}`);
+        if (side.without.chunks) continue;
+        i32(next).fill(0);
+        await launch('recordChunks', [next, log]);
+        const edges = u32(log).subarray(0, 2 * i32(next)[0]!);
+        assert.ok(edges.length > 0 && edges.every((edge) => edge % group === 0), `${local}: ${edges}`);
+      }
+      const kernel = side.kernel('countItems');
+      for (const [items, local] of [
+        [10, 3],
+        [10, 0],
+        [10, 20],
+        [
+          [4, 4],
+          [4, 3],
+        ],
+        [[4, 4], 4],
+      ] as const)
+        assert.throws(() => side.device.queue.launch(kernel, { items, local, args: [counts] } as never), {
+          code: 'ERR_OUT_OF_RANGE',
+        });
+    });
+  },
+};
+
 export const argumentKinds: ContractCase = {
   name: 'hands arguments of all kinds to kernels, at the edges of what each can hold',
   async run(side, sides) {

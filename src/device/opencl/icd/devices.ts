@@ -43,6 +43,8 @@ export interface OpenClDeviceInfo {
   readonly addressBits: number;
   /** Bytes. */
   readonly globalMemory: number;
+  /** Bytes of `local` memory that a work-group has. */
+  readonly localMemory: number;
   readonly littleEndian: boolean;
   readonly available: boolean;
   readonly hasCompiler: boolean;
@@ -121,6 +123,7 @@ function describe(cl: OpenCl, device: Handle, platform: OpenClPlatformInfo): Ope
     ),
     addressBits: number(CL.CL_DEVICE_ADDRESS_BITS),
     globalMemory: number(CL.CL_DEVICE_GLOBAL_MEM_SIZE),
+    localMemory: number(CL.CL_DEVICE_LOCAL_MEM_SIZE),
     littleEndian: number(CL.CL_DEVICE_ENDIAN_LITTLE) !== 0,
     available: number(CL.CL_DEVICE_AVAILABLE) !== 0,
     hasCompiler: number(CL.CL_DEVICE_COMPILER_AVAILABLE) !== 0,

@@ -28,6 +28,9 @@ function declare(library: NativeLibrary) {
       'uintptr_t clCreateContext(void *, uint32_t, void *, uintptr_t, uintptr_t, void *)',
     ),
     clReleaseContext: func('int clReleaseContext(uintptr_t)'),
+    clRetainContext: func('int clRetainContext(uintptr_t)'),
+    clSVMAlloc: func('uintptr_t clSVMAlloc(uintptr_t, uint64_t, size_t, uint32_t)'),
+    clSVMFree: func('void clSVMFree(uintptr_t, uintptr_t)'),
     clCreateCommandQueueWithProperties: func(
       'uintptr_t clCreateCommandQueueWithProperties(uintptr_t, uintptr_t, void *, void *)',
     ),
@@ -39,6 +42,9 @@ function declare(library: NativeLibrary) {
     clCreateProgramWithSource: func(
       'uintptr_t clCreateProgramWithSource(uintptr_t, uint32_t, void *, void *, void *)',
     ),
+    clCreateProgramWithBinary: func(
+      'uintptr_t clCreateProgramWithBinary(uintptr_t, uint32_t, void *, void *, void *, void *, void *)',
+    ),
     /** Compiles, on a thread of libuv's pool: that may take seconds. */
     clBuildProgram: library.asyncFunc(
       'int clBuildProgram(uintptr_t, uint32_t, void *, const char *, uintptr_t, uintptr_t)',
@@ -47,6 +53,10 @@ function declare(library: NativeLibrary) {
       'int clGetProgramBuildInfo(uintptr_t, uintptr_t, uint32_t, size_t, void *, void *)',
     ),
     clGetProgramInfo: func('int clGetProgramInfo(uintptr_t, uint32_t, size_t, void *, void *)'),
+    /** {@link OpenCl.clGetProgramInfo} on a thread of libuv's pool: for binaries a driver may compile once more. */
+    clGetProgramInfoAsync: library.asyncFunc(
+      'int clGetProgramInfo(uintptr_t, uint32_t, size_t, void *, void *)',
+    ),
     clReleaseProgram: func('int clReleaseProgram(uintptr_t)'),
     clCreateKernel: func('uintptr_t clCreateKernel(uintptr_t, const char *, void *)'),
     clGetKernelInfo: func('int clGetKernelInfo(uintptr_t, uint32_t, size_t, void *, void *)'),

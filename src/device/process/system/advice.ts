@@ -1,5 +1,5 @@
 /**
- * What a device that reaches system memory is told and asked about it, checked at the door. Pure.
+ * What a device that reaches system memory is told and asked about it, checked at the door.
  *
  * @module
  */

@@ -85,9 +85,11 @@ export class Copies implements Cache {
     this.tracked.remove(only);
     this.#untracked.remove(only);
     const chunk = this.#preferred(page, bounds) ?? this.#chunk(page, bounds, area);
+    const gaps = this.#resident(area).gaps(chunk);
+    if (gaps.length === 1) return this.#fetchAll(gaps[0]!, page, area);
     let outcome: Outcome = 'done';
     let bytes = 0;
-    for (const gap of this.#resident(area).gaps(chunk)) {
+    for (const gap of gaps) {
       const copied = this.#copy(gap, page, area);
       bytes += copied.bytes;
       if (copied.outcome !== 'done') outcome = copied.outcome;
@@ -97,6 +99,19 @@ export class Copies implements Cache {
     this.#o.count('fetches', 1);
     this.#o.count('fetchedBytes', bytes);
     wakeRange(this.#o.userfaultfd, chunk.start, chunk.end - chunk.start);
+    return outcome;
+  }
+
+  /** In one piece, as most are: the system call that copies it also wakes who waits, so it is counted before that. */
+  #fetchAll(gap: Range, page: number, area: MappedArea): Outcome {
+    const { count, userfaultfd } = this.#o;
+    const size = gap.end - gap.start;
+    count('fetches', 1);
+    count('fetchedBytes', size);
+    const { bytes, outcome } = this.#copy(gap, page, area, true);
+    if (bytes < size) count('fetchedBytes', bytes - size);
+    if (outcome !== 'done') count('fetches', -1);
+    else if (bytes < size) wakeRange(userfaultfd, gap.start, size);
     return outcome;
   }
 
@@ -169,13 +184,13 @@ export class Copies implements Cache {
     return area.anonymous ? this.tracked : this.#untracked;
   }
 
-  #copy(range: Range, page: number, area: MappedArea): { bytes: number; outcome: Outcome } {
+  #copy(range: Range, page: number, area: MappedArea, wake = false): { bytes: number; outcome: Outcome } {
     const { pageSize, tracker, userfaultfd, kick } = this.#o;
     const into = tracker.arm(area, range, this) ? this.tracked : this.#untracked;
     let bytes = 0;
     let outcome: Outcome = 'done';
     for (let at = range.start; at < range.end; ) {
-      const done = copyRange(userfaultfd, at, at, range.end - at);
+      const done = copyRange(userfaultfd, at, at, range.end - at, wake);
       if (done.bytes > 0) into.add({ start: at, end: at + done.bytes });
       bytes += done.bytes;
       at += done.bytes;

@@ -8,6 +8,7 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../../engine/child-protocol.ts';
 import { CONTROL_BYTES } from '../../../engine/control-layout.ts';
 import { SharedMemory } from '../../../engine/shared-memory.ts';
+import { UsefulSpin } from '../../../engine/useful-spin.ts';
 import { close } from '../../../linux/memfd.ts';
 import { pageSize } from '../../../linux/mmap.ts';
 import { takeDescriptor } from '../../../linux/other-process.ts';
@@ -18,6 +19,12 @@ import type { Copies } from './copies.ts';
 import { DevicePages } from './device-pages.ts';
 import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
 import { HostTracker } from './tracker.ts';
+
+/**
+ * Milliseconds that it looks for more after it has served someone, before it sleeps: a core that has got its page touches
+ * the next one about as soon as it is awake again.
+ */
+const SPIN_FOR = 0.1;
 
 /** Where nobody can ring any more (the thread of the mirror was terminated), this thread ends within so many milliseconds. */
 const LOOK_UP = 500;
@@ -41,6 +48,7 @@ export class HostPager {
   readonly #count = new BigUint64Array(1);
   /** Messages that came in while a device was being served, and must not be taken in then. */
   readonly #later: HostPagerRequest[] = [];
+  readonly #spin = new UsefulSpin(SPIN_FOR);
   #poller: Poller;
 
   constructor(data: HostPagerData) {
@@ -50,9 +58,12 @@ export class HostPager {
 
   /** Returns when it is told to stop. */
   run(): void {
+    let served = false;
     for (;;) {
       const poller = this.#poller;
-      poller.wait(this.#later.length > 0 ? 0 : LOOK_UP);
+      if (this.#later.length > 0) poller.wait(0);
+      else if (!served || !this.#looked()) poller.wait(LOOK_UP);
+      served = false;
       // Whoever has rung is asked, and nobody else: a read that finds nothing costs more than what it would have found.
       const asked = [...this.#devices].map(([id, device], i) => ({
         id,
@@ -63,8 +74,25 @@ export class HostPager {
       if (poller.ready(0)) readFrom(this.#data.bell, this.#count);
       if (this.#takeMessages()) return;
       for (const { id, device, faults, rung } of asked)
-        if ((faults || rung) && this.#devices.has(id)) this.#serve(id, device, faults, rung);
+        if ((faults || rung) && this.#devices.has(id)) {
+          this.#serve(id, device, faults, rung);
+          served = true;
+        }
     }
+  }
+
+  /** Looks for a while; true where there is something to do. */
+  #looked(): boolean {
+    const spin = this.#spin.next();
+    const start = performance.now();
+    do {
+      if (this.#poller.wait(0) > 0) {
+        this.#spin.worked(performance.now() - start);
+        return true;
+      }
+    } while (performance.now() - start < spin);
+    this.#spin.failed(spin);
+    return false;
   }
 
   #serve(id: number, { pages, bell }: Served, faults: boolean, rung: boolean): void {

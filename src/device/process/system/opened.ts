@@ -38,5 +38,5 @@ export function lossOfStores({ i32, f64 }: SharedMemory, lost: DeviceLost): Devi
   const some = unwritten.slice(0, 4).map(({ start, end }) => `[${hex(start)}, ${hex(end)})`);
   const more = unwritten.length > some.length ? ', ...' : '';
   const reason = `${lost.reason}; what kernels stored to ${some.join(', ')}${more} may not have been written back`;
-  return new DeviceLost(lost.device, reason, lost.exit, unwritten);
+  return new DeviceLost(lost.device, reason, lost.exit, unwritten, lost.kernels);
 }

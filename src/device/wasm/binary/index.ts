@@ -29,13 +29,11 @@ export {
   type CheckedModule,
   checkRequirements,
   type DeviceLimits,
-  providedFunctions,
 } from './requirements.ts';
-export { exportStackPointer, STACK_POINTER } from './stack-pointer.ts';
-export {
-  formatSignature,
-  type GlobalType,
-  type MemoryType,
-  type Signature,
-  type ValueType,
+export { exportStackPointer } from './stack-pointer.ts';
+export type {
+  GlobalType,
+  MemoryType,
+  Signature,
+  ValueType,
 } from './types.ts';
