@@ -119,7 +119,13 @@ function system(): Promise<Look> {
     await device.queue.launch(load, { items: 1, args: [pin.address, out] }).done;
     const seen = out.view(Uint32Array)[0];
     if (seen !== SECRET) throw new Error(`a kernel read ${seen} where JavaScript had stored ${SECRET}`);
-    return { status: 'ok', found: `a kernel read a JavaScript array at ${hex(pin.address)}` };
+    const read = `a kernel read a JavaScript array at ${hex(pin.address)}`;
+    if (device.systemPaging === 'demand') return { status: 'ok', found: read };
+    return {
+      status: 'limited',
+      found: `${read}, which was pinned; it reaches nothing else (${device.systemPaging})`,
+      remedy: 'see userfaultfd and ptrace-scope above',
+    };
   });
 }
 
