@@ -119,11 +119,11 @@ function system(): Promise<Look> {
     await device.queue.launch(load, { items: 1, args: [pin.address, out] }).done;
     const seen = out.view(Uint32Array)[0];
     if (seen !== SECRET) throw new Error(`a kernel read ${seen} where JavaScript had stored ${SECRET}`);
-    const found = `a kernel read a JavaScript array at ${hex(pin.address)}`;
-    if (device.systemPaging === 'demand') return { status: 'ok', found };
+    const read = `a kernel read a JavaScript array at ${hex(pin.address)}`;
+    if (device.systemPaging === 'demand') return { status: 'ok', found: read };
     return {
       status: 'limited',
-      found: `${found}, which was pinned; other memory can't be reached`,
+      found: `${read}, which was pinned; it reaches nothing else (${device.systemPaging})`,
       remedy: 'see userfaultfd and ptrace-scope above',
     };
   });

@@ -89,6 +89,7 @@ describe('where something is taken away', () => {
     assert.equal(finding(report, 'wasm-device').status, 'limited');
     assert.equal(finding(report, 'process-device').status, 'limited');
     assert.equal(finding(report, 'system-svm').status, 'limited');
+    assert.match(finding(report, 'system-svm').found, /a kernel read .* pinned/);
     assert.equal(status, 0);
   });
 
