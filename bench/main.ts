@@ -25,6 +25,7 @@ import { sharing } from './sharing.ts';
 import { startup } from './startup.ts';
 import { streaming } from './streaming.ts';
 import { systemMemory } from './system.ts';
+import { systemKernel } from './system-kernel.ts';
 
 const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   gap: gapSearch,
@@ -36,7 +37,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   layout: layoutAccess,
   observe: observing,
   sharing,
-  system: systemMemory,
+  system: async (quick) => [...(await systemMemory(quick)), ...(await systemKernel(quick))],
   opencl: openclLaunches,
   start: startup,
   package: packageCost,

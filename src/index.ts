@@ -40,6 +40,8 @@ export type {
   OpenClArgumentKind,
   OpenClArgumentsOf,
   OpenClKernel,
+  StructFieldValue,
+  StructFieldValues,
   StructKind,
   StructValue,
 } from './device/opencl/argument-kinds.ts';
@@ -69,6 +71,7 @@ export {
   processDevice,
   type SystemCounters,
   type SystemMode,
+  type SystemPaging,
 } from './device/process/process-device.ts';
 export { type CompileOptions, compileAssemblyScript } from './device/wasm/compile-assemblyscript.ts';
 export {

@@ -1,6 +1,7 @@
 // A pager in C beside ours: a child's page faults over empty memory at the addresses of its parent's are answered by the
-// parent, one page each, with UFFDIO_COPY from its own. `pager PAGES STRIDE BYTES ROUNDS` prints two medians: nanoseconds
-// of a cold page, and nanoseconds of reading BYTES from the parent with process_vm_readv into fresh memory.
+// parent, one page each, with UFFDIO_COPY from its own. `pager PAGES STRIDE BYTES ROUNDS` prints three medians: nanoseconds
+// of a cold page, at every STRIDE and at random places of BYTES; and nanoseconds of reading BYTES from the parent with
+// process_vm_readv into fresh memory.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -34,6 +35,19 @@ static double median(double *values, int count) {
   return values[count / 2];
 }
 
+// The first `count` of all pages in random order.
+static size_t *random_pages(size_t all, size_t count) {
+  size_t *order = malloc(all * sizeof *order);
+  for (size_t i = 0; i < all; i++) order[i] = i;
+  srandom(1);
+  for (size_t i = 0; i < count; i++) {
+    size_t j = i + random() % (all - i), swapped = order[i];
+    order[i] = order[j];
+    order[j] = swapped;
+  }
+  return order;
+}
+
 int main(int argc, char **argv) {
   if (argc != 5) return 2;
   size_t pages = atol(argv[1]), stride = atol(argv[2]), bytes = atol(argv[3]);
@@ -48,7 +62,8 @@ int main(int argc, char **argv) {
   prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   pid_t child = fork();
   if (child == 0) {
-    double times[rounds], reads[rounds];
+    double times[rounds], scattered[rounds], reads[rounds];
+    size_t *order = random_pages(bytes / 4096, pages);
     mmap(memory, size, prot, flags | MAP_FIXED, -1, 0);
     int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
     struct uffdio_api api = {.api = UFFD_API};
@@ -62,6 +77,10 @@ int main(int argc, char **argv) {
       double start = now();
       for (size_t i = 0; i < pages; i++) sum += memory[i * stride];
       times[round] = (now() - start) / pages;
+      madvise(memory, size, MADV_DONTNEED);
+      start = now();
+      for (size_t i = 0; i < pages; i++) sum += memory[order[i] * 4096];
+      scattered[round] = (now() - start) / pages;
     }
     for (int round = 0; round < rounds; round++) {
       double start = now();
@@ -71,9 +90,9 @@ int main(int argc, char **argv) {
       reads[round] = now() - start;
       munmap(fresh, bytes);
     }
-    printf("%f %f\n", median(times, rounds), median(reads, rounds));
+    printf("%f %f %f\n", median(times, rounds), median(reads, rounds), median(scattered, rounds));
     fflush(stdout);
-    _exit(sum == 5 * pages * rounds ? 0 : 3);
+    _exit(sum == 10 * pages * rounds ? 0 : 3);
   }
   int theirs;
   if (read(tell[0], &theirs, sizeof theirs) != sizeof theirs) return 1;

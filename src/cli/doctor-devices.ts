@@ -16,7 +16,6 @@ import {
   openMirror,
   processDevice,
   type SystemFinding,
-  UnsupportedError,
   wasmDevice,
 } from 'mirrorspace';
 
@@ -48,14 +47,9 @@ async function examine(id: string, purpose: string, probe: () => Promise<Look>):
   try {
     return { ...about, ...(await probe()) };
   } catch (error) {
-    const remedy =
-      error instanceof UnsupportedError ? {} : { remedy: 'see what is limited or missing above' };
-    return {
-      ...about,
-      status: 'missing',
-      found: error instanceof Error ? error.message : String(error),
-      ...remedy,
-    };
+    // The words of an UnsupportedError say what is missing; what brings that is said where it was looked at.
+    const found = error instanceof Error ? error.message : String(error);
+    return { ...about, status: 'missing', found, remedy: 'see what is limited or missing above' };
   }
 }
 
@@ -125,7 +119,13 @@ function system(): Promise<Look> {
     await device.queue.launch(load, { items: 1, args: [pin.address, out] }).done;
     const seen = out.view(Uint32Array)[0];
     if (seen !== SECRET) throw new Error(`a kernel read ${seen} where JavaScript had stored ${SECRET}`);
-    return { status: 'ok', found: `a kernel read a JavaScript array at ${hex(pin.address)}` };
+    const found = `a kernel read a JavaScript array at ${hex(pin.address)}`;
+    if (device.systemPaging === 'demand') return { status: 'ok', found };
+    return {
+      status: 'limited',
+      found: `${found}, which was pinned; other memory can't be reached`,
+      remedy: 'see userfaultfd and ptrace-scope above',
+    };
   });
 }
 

@@ -2,8 +2,8 @@
  * An address space drawn for a terminal: a line per row, low addresses first, with the windows of devices as brackets
  * beside them, and a bar whose length is the size's logarithm, so that a page and a hole of 100 TiB both can be seen.
  *
- *     0x10000 ┬ ·   3.94 MiB       ▁▁▁▁▁      hole
- *    0x400000 │ █   82.0 MiB r**p  ▄▄▄▄▄▄▄    /usr/bin/node (3)
+ *     0x10000 ┬ ·   3.94 MiB      ··       hole
+ *    0x400000 │ █   82.0 MiB r**p ▄▄▄      /usr/bin/node (3)
  *
  * @module
  */
@@ -33,7 +33,7 @@ export function drawRows(rows: readonly Row[], { windows, width, colours, isNew 
     const mark = row.kind === 'hole' ? '·' : isNew?.(row) ? '+' : '█';
     const what = row.kind === 'hole' ? 'hole' : nameOf(row);
     const before = `${hex(row.start).padStart(14)} ${gutter ? `${gutter} ` : ''}`;
-    const bar = '▄'.repeat(barLength(row)).padEnd(BAR);
+    const bar = (row.kind === 'hole' ? '·' : '▄').repeat(barLength(row)).padEnd(BAR);
     const after = `${row.protection.padEnd(4)} `;
     const room = width - before.length - 2 - size.length - 1 - after.length - BAR - 1;
     const shade = row.kind === 'hole' ? colours.dim : paint[row.kind];

@@ -20,6 +20,9 @@ import { describeVma, drawHead, drawRows } from './draw-maps.ts';
 import { colours, Failure, say, sayJson, UsageFailure, width } from './output.ts';
 import { difference, freeIn, type Row, survey, windowsOf } from './survey.ts';
 
+/** Lines about what has changed, on a terminal. */
+const MOST_CHANGES = 8;
+
 interface Options {
   readonly maps?: string;
   readonly window?: readonly DeviceArgument[];
@@ -78,7 +81,11 @@ async function run(pid: number | undefined, options: Options): Promise<void> {
   };
   const source = read();
   if (options.json) sayJson(toJson(source, look), options.watch);
-  else say(draw(source, look).join('\n'));
+  else if (options.watch && process.stdout.isTTY) showScreen(source, look, [], []);
+  else {
+    const { head, rows } = draw(source, look);
+    say([...head, '', ...rows].join('\n'));
+  }
   if (options.watch) await watch(source, look, read, options);
 }
 
@@ -112,9 +119,11 @@ async function watch(
   }
 }
 
+/** As much as the terminal has lines for: what has changed first, since the drawing of most processes is longer. */
 function showScreen(source: Source, look: Look, came: readonly Vma[], went: readonly Vma[]): void {
-  const lines = [...draw(source, look, came), ...changes([], went)];
-  const most = (process.stdout.rows ?? 24) - 2;
+  const { head, rows } = draw(source, look, came);
+  const lines = [...head, ...changes(came, went).slice(0, MOST_CHANGES), '', ...rows];
+  const most = (process.stdout.rows || 24) - 1;
   const cut =
     lines.length > most ? [...lines.slice(0, most - 1), `${lines.length - most + 1} more lines`] : lines;
   // Home, then each line up to its end, then what is below: no flicker.
@@ -129,15 +138,14 @@ function changes(came: readonly Vma[], went: readonly Vma[]): string[] {
   ];
 }
 
-function draw({ title, maps }: Source, look: Look, came: readonly Vma[] = []): string[] {
+function draw({ title, maps }: Source, look: Look, came: readonly Vma[] = []) {
   const isNew = (row: Row) => came.some((vma) => vma.start < row.end && row.start < vma.end);
   const options = { windows: look.windows, width: width(), colours: colours(), isNew };
   const rows = survey(maps.vmas, look.within, { every: look.every, cuts: edges(look) });
-  return [
-    ...drawHead(title, inside(maps, look.within), look.within, options),
-    '',
-    ...drawRows(rows, options),
-  ];
+  return {
+    head: drawHead(title, inside(maps, look.within), look.within, options),
+    rows: drawRows(rows, options),
+  };
 }
 
 function inside({ vmas }: ParsedMaps, { start, end }: Range): Vma[] {

@@ -14,9 +14,9 @@ export function colours() {
 
 export type Colours = ReturnType<typeof colours>;
 
-/** Columns of the terminal; 80 where it is none. */
+/** Columns of the terminal; 80 where it is none, or has not been told its size. */
 export function width(): number {
-  return Math.max(60, process.stdout.columns ?? 80);
+  return Math.max(60, process.stdout.columns || 80);
 }
 
 export function say(text: string): void {

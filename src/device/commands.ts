@@ -50,6 +50,7 @@ export type CommandType =
   | 'map'
   | 'unmap'
   | 'migrate'
+  | 'invalidate'
   | 'free'
   | 'barrier'
   | 'marker';
@@ -246,6 +247,13 @@ export interface Queue {
     ranges: Address | Addressed | MemoryRange | readonly (Address | Addressed | MemoryRange)[],
     options?: MigrateOptions,
   ): Command;
+  /**
+   * Has the device forget what it has copied of the host's memory, when the command's turn has come: launches that begin
+   * later see that memory as it is then. For changes that nobody can see, such as those of input and output that was under
+   * way when the memory was copied (io_uring with fixed buffers, O_DIRECT). Whole pages. A device that has no copies, which
+   * buffers never need, has nothing to do. Throws TypeError or RangeError for what is no range.
+   */
+  invalidate(range: Addressed, options?: CommandOptions): Command;
   /**
    * Frees buffers when the command's turn has come (clEnqueueSVMFree), as `buffer.free()` does at that moment. From the
    * call on no command can be put in that names them, and `buffer.free()` is refused; where the command fails they are as

@@ -68,6 +68,14 @@ export interface Device {
   close(): Promise<void>;
 }
 
+/** Host memory that is no buffer, pinned for devices. */
+export interface PinnedRange extends Range {
+  /** Whether kernels may store there. */
+  readonly write: boolean;
+  /** False once that memory is not the view's any more: its ArrayBuffer was transferred. */
+  held(): boolean;
+}
+
 /** How the mirror tells a device about its memory, and asks when a freed range is out of use. */
 export interface MirrorPort {
   /** A buffer came to be. Must not block. */
@@ -81,8 +89,11 @@ export interface MirrorPort {
   drained(callback: () => void): void;
   /** Asks the device to make progress on ranges that wait for its answer to {@link MirrorPort.unmapped}. */
   nudge(): void;
-  /** Kernels may store to a range of the host's memory that is no buffer; gives the way to take that back. */
-  pinned?(range: Range): () => void;
+  /**
+   * A range of the host's memory that is no buffer is there for kernels; gives the way to take that back. Throws where the
+   * device can't reach it, and has not pinned it then.
+   */
+  pinned?(pin: PinnedRange): () => void;
 }
 
 /** A change of a coarse buffer's owner that goes with a command: checked, and not yet made. */
@@ -110,13 +121,15 @@ export interface DeviceContext {
   readonly commands: CommandScope;
   /** The arena: a memory file in which the offset of a byte is its address. */
   readonly arena: { readonly fd: number; readonly size: number };
-  /** The live buffers that this device may touch; asked for again at a reopen. */
+  /** The live buffers of the arena that this device may touch; asked for again at a reopen. */
   live(): readonly (Range & { readonly access: 'read' | 'write' })[];
   /**
    * What this device may do with all of `[address, address + size)`: undefined where no one live buffer holds it, or
    * where the buffer is not for this device.
    */
   accessTo(address: Address, size: number): 'read' | 'write' | undefined;
+  /** Whether what lies there is the arena's, and not memory that a device's driver has allocated. */
+  inArena(address: Address): boolean;
   /** Throws StateError, in the words of the argument's `name`, where the address is in a coarse buffer of which the host has mapped some. */
   checkUnmapped(name: string, address: Address): void;
   /** For {@link Queue.map}: checks it all but whether the device may touch the buffer. */

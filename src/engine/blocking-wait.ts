@@ -25,6 +25,13 @@ const usefulSpin = new UsefulSpin(LONGEST_SPIN);
 
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
+  const [only] = pumps;
+  // No other device needs this thread, nor does anything that has a deadline.
+  const alone = pumps.length === 1 && until === Number.POSITIVE_INFINITY && !only!.needsHost;
+  if (alone && only!.awaitAlone(command)) {
+    only!.pump();
+    if (command.settled) return true;
+  }
   // A core that sleeps comes up soonest on the processor that is given up for it.
   const idle = pumps.length === 1 && pumps[0]!.idle;
   const spin = usefulSpin.next();

@@ -6,6 +6,7 @@
  */
 import type { Addressed, DeviceContext } from '../device/device.ts';
 import { hex, invalidType, outOfRange, StateError } from '../errors.ts';
+import type { Range } from '../mm/address.ts';
 import { type ArgumentContext, isAddressed } from './kernel-arguments.ts';
 
 /** Throws StateError where the buffer is freed, RangeError where it is not this device's to touch, TypeError for a Proxy. */
@@ -43,26 +44,66 @@ export function checkRange(
   }
 }
 
-/** What a launch checks its arguments against. */
-export function argumentContext(context: DeviceContext, pointerLimit: number): ArgumentContext {
+/**
+ * What a launch checks its arguments against. `reaches`: where the device reaches memory that no buffer holds; throws where
+ * it does not reach this.
+ */
+export function argumentContext(
+  context: DeviceContext,
+  pointerLimit: number,
+  reaches?: (name: string, address: number, size: number) => void,
+): ArgumentContext {
   return {
     pointerLimit,
     checkBuffer(name, buffer) {
+      if (reaches && isForeign(context, buffer)) {
+        reaches(name, buffer.address, buffer.size);
+        return;
+      }
       checkBuffer(context, name, buffer);
       context.checkUnmapped(name, buffer.address);
     },
-    checkPointer: (name, address) => context.checkUnmapped(name, address),
+    checkPointer(name, address) {
+      context.checkUnmapped(name, address);
+      reaches?.(name, address, 0);
+    },
+    foreign(name, used) {
+      if (isAddressed(used)) {
+        if (reaches && isForeign(context, used))
+          return { start: used.address, end: used.address + used.size };
+        checkBuffer(context, name, used);
+      } else if (typeof used !== 'number') {
+        throw invalidType(name, 'an address or a buffer', used);
+      } else if (reaches && isRange(used, 1) && !context.bufferAt(used)) {
+        return { start: used, end: used + 1 };
+      } else {
+        checkRange(context, name, used, 1, 'read');
+      }
+      context.checkUnmapped(name, isAddressed(used) ? used.address : used);
+      return undefined;
+    },
   };
 }
 
-/** Throws where a buffer that a kernel reaches through other pointers is not live, not this device's, or mapped. */
-export function checkUses(context: DeviceContext, uses: unknown): void {
+/** Whether something at an address is memory of the host's, and no buffer, live or freed, of any device. */
+function isForeign(context: DeviceContext, buffer: Addressed): boolean {
+  const { address, size } = buffer;
+  if ('freed' in buffer || !isRange(address, size)) return false;
+  return context.accessTo(address, size) === undefined;
+}
+
+function isRange(address: number, size: number): boolean {
+  return Number.isSafeInteger(address) && address > 0 && Number.isSafeInteger(size) && size > 0;
+}
+
+const NONE: readonly Range[] = [];
+
+/**
+ * Throws where a buffer that a kernel reaches through other pointers is not live, not this device's, or mapped. Gives what
+ * is no buffer, for devices that reach such memory.
+ */
+export function checkUses({ foreign }: ArgumentContext, uses: unknown): readonly Range[] {
   if (!Array.isArray(uses)) throw invalidType('uses', 'an array of buffers or addresses', uses);
-  uses.forEach((used: unknown, i) => {
-    const name = `uses[${i}]`;
-    if (isAddressed(used)) checkBuffer(context, name, used);
-    else if (typeof used === 'number') checkRange(context, name, used, 1, 'read');
-    else throw invalidType(name, 'an address or a buffer', used);
-    context.checkUnmapped(name, isAddressed(used) ? used.address : used);
-  });
+  const ranges = uses.flatMap((used: unknown, i) => foreign(`uses[${i}]`, used) ?? []);
+  return ranges.length === 0 ? NONE : ranges;
 }

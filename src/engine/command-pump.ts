@@ -200,6 +200,14 @@ export class CommandPump {
     return LIVENESS;
   }
 
+  /**
+   * Blocks until the command has ended, if the device has a way of its own to do that; false where it has none, or has not
+   * got the command. Nothing else is moved along meanwhile.
+   */
+  awaitAlone(_command: QueuedCommand): boolean {
+    return false;
+  }
+
   /** True where the command that was given last is alone, and its device slept until then. */
   get idle(): boolean {
     return this.#idle;

@@ -19,7 +19,7 @@ import type { MapLogWriter } from './map-log.ts';
 import { OutOfOrderRing } from './out-of-order-ring.ts';
 import { Ring } from './ring.ts';
 import type { RingQueue } from './ring-queue.ts';
-import { type CommandRing, RingSlots } from './ring-slots.ts';
+import { type CommandRing, type PacketAround, RingSlots } from './ring-slots.ts';
 import { STOP_PATIENCE } from './stop-watch.ts';
 import { drainTrace, setTracing } from './trace-ring.ts';
 
@@ -52,6 +52,8 @@ export interface SessionOptions {
   aboutOwn?(address: number): string | undefined;
   /** The loss as the commands that it ends are told of it, where there is more to say than that. */
   aboutLoss?(lost: DeviceLost): DeviceLost | undefined;
+  /** What the host has to do around each packet. */
+  readonly around?: PacketAround;
 }
 
 export class DeviceSession {
@@ -124,7 +126,7 @@ export class DeviceSession {
     const { control } = this.process;
     const { number, order } = queue;
     const explain = (command: QueuedCommand, failure: PacketFailure) => this.explain(command, failure);
-    const slots = new RingSlots(control, number, this.#o.cores, explain, order);
+    const slots = new RingSlots(control, number, this.#o.cores, explain, order, this.#o.around);
     const ring = order === 'out' ? new OutOfOrderRing(slots) : new Ring(slots);
     this.#slots.set(queue, slots);
     this.rings.set(queue, ring);

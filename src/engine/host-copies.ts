@@ -1,13 +1,16 @@
 /**
  * Copies of which one end is ordinary memory of the host, an ArrayBuffer's. No device reaches that, so the host carries
  * them out itself when their turn in the queue has come; mirrored memory it reads and writes through the arena's file,
- * where the offset of a byte is its address: no view is made, and memory that has run out is an error.
+ * where the offset of a byte is its address: no view is made, and memory that has run out is an error. Memory that a
+ * device's driver has allocated is in no file: the kernel copies it from address to address.
  *
  * @module
  */
 import { readSync, writeSync } from 'node:fs';
+import type { DeviceContext } from '../device/device.ts';
 import { invalidType, outOfRange, StateError, SystemError } from '../errors.ts';
 import { addressOf } from '../ffi/library.ts';
+import { copyMemory } from '../linux/process-vm.ts';
 import type { Address } from '../mm/address.ts';
 import type { HostAction } from './command.ts';
 
@@ -30,11 +33,23 @@ export function hostBytes(name: string, view: ArrayBufferView, size = view.byteL
 }
 
 /** The host's part of a copy; ends without a view are mirrored memory. */
-export function hostCopy(arena: number, target: CopyEnd, source: CopyEnd, size: number): HostAction {
+export function hostCopy(
+  { arena: { fd }, inArena }: Pick<DeviceContext, 'arena' | 'inArena'>,
+  target: CopyEnd,
+  source: CopyEnd,
+  size: number,
+): HostAction {
   return () => {
-    if (!source.view) fromArena(arena, source.address, bytesOf('target', target, size));
-    else if (!target.view) toArena(arena, target.address, bytesOf('source', source, size));
-    else bytesOf('target', target, size).set(bytesOf('source', source, size));
+    if (!source.view) {
+      const into = bytesOf('target', target, size);
+      if (inArena(source.address)) fromArena(fd, source.address, into);
+      else copyMemory(addressOf(into), source.address, size);
+    } else {
+      const from = bytesOf('source', source, size);
+      if (target.view) bytesOf('target', target, size).set(from);
+      else if (inArena(target.address)) toArena(fd, target.address, from);
+      else copyMemory(target.address, addressOf(from), size);
+    }
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Addressed, ArgumentKind } from '../device/device.ts';
 import { invalidType, outOfRange } from '../errors.ts';
+import type { Range } from '../mm/address.ts';
 
 export const ARGUMENT_KINDS: readonly ArgumentKind[] = ['pointer', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64'];
 
@@ -22,10 +23,15 @@ export function isAddressed(value: unknown): value is Addressed {
 export interface ArgumentContext {
   /** The end of what a pointer can reach, exclusive. */
   readonly pointerLimit: number;
-  /** Throws where a buffer is not live, not this device's to touch, or mapped by the host. */
+  /**
+   * Throws where a buffer is not live, not this device's to touch, or mapped by the host; or where what is no buffer can't
+   * be reached.
+   */
   checkBuffer(name: string, buffer: Addressed): void;
-  /** Throws where the address is in a buffer that the host has mapped. */
+  /** Throws where the address is in a buffer that the host has mapped, or can't be reached. */
   checkPointer(name: string, address: number): void;
+  /** As both, for what a launch names beside its arguments: the range where it is no buffer, which may be out of reach. */
+  foreign(name: string, used: unknown): Range | undefined;
 }
 
 /** One value per kind: numbers as they are, 64-bit kinds as bigints. */

@@ -48,3 +48,16 @@ export function copyEnd(
 ): CopyEnd {
   return ArrayBuffer.isView(where) ? hostBytes(name, where, size) : checkedRange(of, name, where, size);
 }
+
+/** Any range of the address space. Throws TypeError or RangeError where it is none. */
+export function checkAddressed(name: string, where: Addressed): Addressed {
+  if (typeof where !== 'object' || where === null) throw invalidType(name, '{ address, size }', where);
+  for (const part of ['address', 'size'] as const) {
+    if (typeof where[part] !== 'number') throw invalidType(`${name}.${part}`, 'a number', where[part]);
+    if (!Number.isSafeInteger(where[part]) || where[part] < 0)
+      throw outOfRange(`${name}.${part}`, 'an integer >= 0', where[part]);
+  }
+  if (where.address + where.size > 2 ** 47)
+    throw outOfRange(`${name}.size`, 'a range that ends below 2^47', where.size);
+  return where;
+}

@@ -42,6 +42,10 @@ import type { StopConditions } from './stop-watch.ts';
 export interface RingDeviceOptions extends SessionOptions {
   readonly pointerLimit: number;
   readonly maxItems: number;
+  /** See {@link QueueHost}. */
+  reaches?(name: string, address: number, size: number): void;
+  declare?(ranges: readonly Range[]): () => void;
+  forget?(range: Range): void;
   /** Starts the process, programs and all; the log already lists the live ranges. */
   start(log: MapLogWriter): Promise<DeviceProcess>;
 }
@@ -209,6 +213,18 @@ export class RingDevice implements QueueHost, MirrorPort {
     return this.#o.context;
   }
 
+  get reaches(): QueueHost['reaches'] {
+    return this.#o.reaches;
+  }
+
+  get declare(): QueueHost['declare'] {
+    return this.#o.declare;
+  }
+
+  get forget(): QueueHost['forget'] {
+    return this.#o.forget;
+  }
+
   get scope(): object {
     return this.#commands.scope;
   }
@@ -251,6 +267,11 @@ export class RingDevice implements QueueHost, MirrorPort {
     }
     this.#opening?.append(MAP_ENTRY.UNMAP, range);
     return () => true;
+  }
+
+  /** A range is gone that nothing runs in. */
+  left(range: Range): void {
+    (this.#session?.log ?? this.#opening)?.append(MAP_ENTRY.UNMAP, range);
   }
 
   drained(callback: () => void): void {

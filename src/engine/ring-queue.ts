@@ -25,6 +25,7 @@ import type {
   UnmapOptions,
 } from '../device/device.ts';
 import { DeviceLost, hex, invalidType, outOfRange } from '../errors.ts';
+import type { Range } from '../mm/address.ts';
 import { argumentContext, checkUses } from './buffer-checks.ts';
 import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkAfter, checkObject, checkStop } from './command-options.ts';
@@ -32,7 +33,7 @@ import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
 import { hostCopy } from './host-copies.ts';
 import { type ArgumentContext, isAddressed, packArguments } from './kernel-arguments.ts';
 import { chunkSize, countItems, groupSize } from './launch-range.ts';
-import { checkedRange, copyEnd } from './memory-ranges.ts';
+import { checkAddressed, checkedRange, copyEnd } from './memory-ranges.ts';
 import { checkRanges, migrateOptions, prefetchHere, prefetchPackets } from './migration.ts';
 import { mapCommand, unmapCommand } from './ownership-commands.ts';
 import { dispatch, fillPacket, nothing, patternBytes, TRANSFER_CHUNK } from './packets.ts';
@@ -62,6 +63,12 @@ export interface QueueHost {
   /** Identifies the mirror, whose commands may wait for each other. */
   readonly scope: object;
   readonly context: DeviceContext;
+  /** For devices that reach memory that no buffer holds: throws where this one can't be reached. A size of 0 is unknown. */
+  readonly reaches?: ((name: string, address: number, size: number) => void) | undefined;
+  /** Such memory that a launch names: for the time of the launch. Gives what ends that. */
+  readonly declare?: ((ranges: readonly Range[]) => () => void) | undefined;
+  /** Forgets copies of such memory before the next packet that is submitted. */
+  readonly forget?: ((range: Range) => void) | undefined;
   /** Throws where the device is lost (and not being reopened) or closed. */
   submit(
     queue: RingQueue,
@@ -78,7 +85,7 @@ export interface QueueHost {
 }
 
 const NO_OPTIONS: CommandOptions = {};
-const NONE: readonly Settlement[] = [];
+const NONE: readonly never[] = [];
 
 export class RingQueue implements Queue {
   readonly number: number;
@@ -95,7 +102,7 @@ export class RingQueue implements Queue {
     this.number = number;
     this.order = order;
     this.name = name;
-    this.#arguments = argumentContext(host.context, host.pointerLimit);
+    this.#arguments = argumentContext(host.context, host.pointerLimit, host.reaches);
     if (order === 'out') {
       this.#order = new QueueOrder({
         scope: host.scope,
@@ -118,9 +125,25 @@ export class RingQueue implements Queue {
     const items = countItems(options.items, this.#host.maxItems);
     const group = groupSize(options.local, options.items);
     const chunk = chunkSize(options.chunk, items, this.#host.cores, group);
-    const args = this.packArguments(loaded, options.args, this.#arguments);
-    if (options.uses !== undefined) checkUses(this.#host.context, options.uses);
-    return this.#put('launch', name, this.launchPacket(id, items, chunk, args), options);
+    const foreign = options.uses === undefined ? NONE : checkUses(this.#arguments, options.uses);
+    const put = (): QueuedCommand => {
+      const args = this.packArguments(loaded, options.args, this.#arguments);
+      return this.#put('launch', name, this.launchPacket(id, items, chunk, args), options);
+    };
+    return foreign.length === 0 ? put() : this.#declaring(foreign, put);
+  }
+
+  /** Puts a command in that names memory of the host's. */
+  #declaring(ranges: readonly Range[], put: () => QueuedCommand): QueuedCommand {
+    const takeBack = this.#host.declare?.(ranges);
+    let command: QueuedCommand | undefined;
+    try {
+      command = put();
+    } finally {
+      if (!command || command.settled) takeBack?.();
+    }
+    if (takeBack && !command.settled) command.whenSettled(takeBack);
+    return command;
   }
 
   /** @internal The arguments of a launch, checked, as its packet holds them. */
@@ -164,7 +187,7 @@ export class RingQueue implements Queue {
     }
     const packet =
       'view' in from || 'view' in to
-        ? hostCopy(this.#host.context.arena.fd, to, from, from.size)
+        ? hostCopy(this.#host.context, to, from, from.size)
         : dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
     return this.#put('copy', 'copy', packet, options);
   }
@@ -196,6 +219,14 @@ export class RingQueue implements Queue {
     const last = packets.pop()!;
     const parts = packets.map((packet) => this.#put('migrate', 'migrate', packet, rest));
     return this.#put('migrate', 'migrate', last, rest, parts);
+  }
+
+  invalidate(range: Addressed, options: CommandOptions = NO_OPTIONS): Command {
+    checkObject('options', options);
+    const { address, size } = checkAddressed('range', range);
+    const { forget } = this.#host;
+    const packet = forget ? () => forget({ start: address, end: address + size }) : nothing();
+    return this.#put('invalidate', 'invalidate', packet, options);
   }
 
   free(

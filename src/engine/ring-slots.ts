@@ -15,6 +15,7 @@ import {
   HEADER,
   hazard,
   PACKET_STATUS,
+  PACKET_TYPE,
   QUEUE,
   queueWord,
   RING_SLOTS,
@@ -76,6 +77,14 @@ export interface CommandRing {
   abandon(): QueuedCommand[];
 }
 
+/** What the host does around packets that run kernels. */
+export interface PacketAround {
+  /** Before one is handed over; false where it can't be now. */
+  enter(): boolean;
+  /** After it has ended, before anybody learns of it; gives what makes it fail. */
+  leave(): PacketFailure | undefined;
+}
+
 export class RingSlots implements Slots {
   readonly number: number;
   readonly #control: SharedMemory;
@@ -83,6 +92,7 @@ export class RingSlots implements Slots {
   readonly #cores: number;
   readonly #word: number;
   readonly #explain: (command: QueuedCommand, failure: PacketFailure) => unknown;
+  readonly #around: PacketAround | undefined;
   #write = 0;
   #retired = 0;
 
@@ -92,6 +102,7 @@ export class RingSlots implements Slots {
     cores: number,
     explain: (command: QueuedCommand, failure: PacketFailure) => unknown,
     order: QueueOrder = 'in',
+    around?: PacketAround,
   ) {
     this.#control = control;
     this.#data = new DataView(control.u8.buffer);
@@ -99,6 +110,7 @@ export class RingSlots implements Slots {
     this.#cores = cores;
     this.#word = queueWord(number);
     this.#explain = explain;
+    this.#around = around;
     // Before cores see the queue.
     if (order === 'out') control.i32[this.#word + QUEUE.OUT_OF_ORDER] = 1;
   }
@@ -127,6 +139,7 @@ export class RingSlots implements Slots {
     for (let core = 0; core < this.#cores; core++) {
       if (Atomics.load(i32, coreWord(core) + CORE.HAZARD) === former) return false;
     }
+    if (this.#around && packet.type === PACKET_TYPE.DISPATCH && !this.#around.enter()) return false;
     const byte = slotByte(this.number, index);
     const word = byte / 4;
     i32[word + SLOT.TYPE] = packet.type;
@@ -168,11 +181,14 @@ export class RingSlots implements Slots {
     const byte = slotByte(this.number, command.index);
     const status = Atomics.load(i32, byte / 4 + SLOT.STATUS);
     command.ran(f64[byte / 8 + SLOT_F64.STARTED]!, f64[byte / 8 + SLOT_F64.FINISHED]!);
+    const late = i32[byte / 4 + SLOT.TYPE] === PACKET_TYPE.DISPATCH ? this.#around?.leave() : undefined;
     if (status === PACKET_STATUS.CANCELLED) {
       command.fail(command.abortReason);
     } else if (status === PACKET_STATUS.FAILED) {
       const text = readText(this.#control, byte + SLOT_ERROR, i32[byte / 4 + SLOT.ERROR_LENGTH]!);
       command.fail(this.#explain(command, parseFailure(text)));
+    } else if (late) {
+      command.fail(this.#explain(command, late));
     } else {
       command.complete();
     }

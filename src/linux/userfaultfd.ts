@@ -177,11 +177,17 @@ const copied = new BigInt64Array(5);
  * where it can't be read. EEXIST at a page that is there already, ENOENT or EINVAL where the range is not registered for
  * both modes, ESRCH where that process has ended.
  */
-export function copyRange(fd: number, target: Address, source: Address, length: number): Filled {
+export function copyRange(
+  fd: number,
+  target: Address,
+  source: Address,
+  length: number,
+  wake = false,
+): Filled {
   copied[0] = BigInt(target);
   copied[1] = BigInt(source);
   copied[2] = BigInt(length);
-  copied[3] = UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP;
+  copied[3] = wake ? UFFDIO_COPY_MODE_WP : UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP;
   copied[4] = 0n;
   if (ioctl(fd, UFFDIO_COPY, copied) === 0) return { bytes: length, errno: '' };
   const errno = lastError();

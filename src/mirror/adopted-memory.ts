@@ -81,11 +81,11 @@ export function adoptMemory(
   const owner = sourceFor(attached, access);
   if (!owner) return undefined;
   const source = owner.memory as MemorySource;
-  const device = owner.device.name;
+  const { name } = owner.device;
   const refuse = (why: string): never => {
     throw new UnsupportedError(
-      `memory of the driver of '${device}' for all devices`,
-      `The driver of device '${device}' takes no memory but what it allocates itself (clSVMAlloc), and ${why}. Leave one of them out (devices: [...])`,
+      `memory of the driver of '${name}' for all devices`,
+      `The driver of device '${name}' takes no memory but what it allocates itself (clSVMAlloc), and ${why}. Leave one of them out (devices: [...])`,
     );
   };
   const others = attached.filter((each, i) => each !== owner && access[i] !== 'none');
@@ -105,12 +105,21 @@ export function adoptMemory(
     source.release(address);
     refuse(`what it allocated lies at ${hex(range.start)}-${hex(range.end)}, where ${why}`);
   }
-  const pins = others.flatMap(({ port }) =>
-    access[attached.findIndex((each) => each.port === port)] === 'write' ? (port.pinned?.(range) ?? []) : [],
-  );
+  const pins: (() => void)[] = [];
+  try {
+    for (const { port, device: other } of others) {
+      const write = access[attached.findIndex(({ device }) => device === other)] === 'write';
+      const unpin = port.pinned?.({ ...range, write, held: () => true });
+      if (unpin) pins.push(unpin);
+    }
+  } catch (error) {
+    for (const unpin of pins) unpin();
+    source.release(address);
+    throw error;
+  }
   return {
     placement: placementOf(address, size, align, place && 'hint' in place ? place.hint : undefined),
-    device,
+    device: name,
     end: () => {
       for (const unpin of pins) unpin();
     },

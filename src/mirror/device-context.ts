@@ -47,6 +47,7 @@ export function deviceContext(
       const access = accessOf(buffer);
       return access === 'none' ? undefined : access;
     },
+    inArena: (address) => !live.at(address)?.adopted,
     checkUnmapped(name, address) {
       if (live.coarse > 0) live.at(address)?.ownership?.checkUnmapped(name);
     },

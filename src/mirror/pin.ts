@@ -50,14 +50,27 @@ export class Pin {
   }
 }
 
-/** Throws TypeError where `view` is no view or buffer, RangeError where it has no bytes (an empty or detached one). */
+/**
+ * Throws TypeError where `view` is no view or buffer, RangeError where it has no bytes (an empty or detached one) or lies
+ * where a device that reaches system memory has something of its own.
+ */
 export function pinView(view: unknown, options: PinOptions, attached: readonly AttachedDevice[]): Pin {
   const bytes = bytesOf(view);
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options);
   const { write = false } = options;
   if (typeof write !== 'boolean') throw invalidType('write', 'a boolean', write);
   if (bytes.length === 0) throw outOfRange('view', 'a view with bytes, not detached', 0);
-  return new Pin(bytes, (range) => (write ? attached.flatMap(({ port }) => port.pinned?.(range) ?? []) : []));
+  return new Pin(bytes, (range) => {
+    const taken: (() => void)[] = [];
+    try {
+      for (const { port } of attached)
+        if (port.pinned) taken.push(port.pinned({ ...range, write, held: () => bytes.byteLength > 0 }));
+    } catch (error) {
+      for (const each of taken) each();
+      throw error;
+    }
+    return taken;
+  });
 }
 
 function bytesOf(view: unknown): Uint8Array {

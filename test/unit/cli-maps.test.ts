@@ -1,13 +1,13 @@
 /** `mirrorspace maps`: what it draws is what the kernel lists, of live processes and of stored files. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { MiB, openMirror } from 'mirrorspace';
 import { formatProtection } from 'mirrorspace/mm';
-import { cli, cliJson, Running, storedMaps } from '../fixtures/cli.ts';
+import { CLI, cli, cliJson, Running, storedMaps } from '../fixtures/cli.ts';
 import { mappings } from '../fixtures/proc.ts';
 
 const ADDRESS = /^ *(0x[0-9a-f]+) /;
@@ -78,7 +78,11 @@ describe('of a live process', () => {
     const victim = spawn('sleep', ['1000'], { stdio: 'ignore' });
     const [text, json] = ['', '--json'].map(
       (flag) =>
-        new Running(...['maps', String(victim.pid), '--watch', '--interval', '0.05', flag].filter(Boolean)),
+        new Running(
+          process.execPath,
+          CLI,
+          ...['maps', String(victim.pid), '--watch', '--interval', '0.05', flag].filter(Boolean),
+        ),
     );
     await text!.until((said) => said.includes('[stack]'));
     await json!.until((said) => said.includes('[stack]'));
@@ -95,13 +99,51 @@ describe('of a live process', () => {
 
 test('with --watch it says which buffer a mirror has mapped, and that it has gone', async () => {
   const mirror = await openMirror({ devices: {}, name: 'watched' });
-  const running = new Running('maps', String(process.pid), '--watch', '--interval', '0.05');
+  const running = new Running(
+    process.execPath,
+    CLI,
+    'maps',
+    String(process.pid),
+    '--watch',
+    '--interval',
+    '0.05',
+  );
   try {
     await running.until((said) => said.includes('[stack]'));
     const buffer = mirror.alloc(8 * MiB, { place: { at: 0x2000_0000_0000 } });
     await running.until((said) => /^\+ 0x200000000000-0x200000800000 rw-s 8 MiB .*watched/m.test(said));
     buffer.free();
     await running.until((said) => /^- 0x200000000000-0x200000800000 /m.test(said));
+  } finally {
+    running.child.kill();
+    await running.ended;
+    await mirror.close();
+  }
+});
+
+/** script(1) makes a terminal. */
+const terminal = spawnSync('script', ['--version']).error
+  ? 'there is no script(1) to make a terminal'
+  : false;
+
+test('on a terminal --watch redraws within its lines, and says first what came', {
+  skip: terminal,
+}, async () => {
+  const mirror = await openMirror({ devices: {}, name: 'redrawn' });
+  const command = `stty rows 20 cols 90; ${process.execPath} ${CLI} maps ${process.pid} --watch --interval 0.05`;
+  const running = new Running('script', '-qec', command, '/dev/null');
+  try {
+    const screens = (said: string) => said.split('\x1b[H').slice(1);
+    await running.until((said) => screens(said).length > 2);
+    const buffer = mirror.alloc(8 * MiB, { place: { at: 0x2000_0000_0000 } });
+    await running.until((said) => /\+ 0x200000000000-0x200000800000 rw-s 8 MiB .*redrawn/.test(said));
+    buffer.free();
+    await running.until((said) => /- 0x200000000000-0x200000800000 /.test(said));
+    for (const screen of screens(running.stdout).slice(0, -1)) {
+      const lines = screen.split('\n');
+      assert.ok(lines.length <= 20, `${lines.length} lines of 20`);
+      assert.match(lines.at(-2)!, /more lines/);
+    }
   } finally {
     running.child.kill();
     await running.ended;

@@ -3,8 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import * as CL from '../../src/device/opencl/icd/constants.ts';
 import { infoNumber, infoText, type Query } from '../../src/device/opencl/icd/info.ts';
 import { checkStatus, statusName } from '../../src/device/opencl/icd/status.ts';
@@ -59,6 +62,41 @@ test('an error of OpenCL carries the name of its constant; a driver that has its
   );
   checkStatus('clCreateContext', 0);
   assert.equal(statusName(-9999), 'CL_STATUS_-9999');
+});
+
+test('every error code of OpenCL 1.0 to 3.0 has its name, and no two have the same', () => {
+  const range = (first: number, last: number) =>
+    Array.from({ length: first - last + 1 }, (_, i) => first - i);
+  // The two runs of codes in cl.h; what is in no run belongs to extensions.
+  const codes = [...range(-1, -19), ...range(-30, -72), ...range(-1000, -1013), ...range(-1057, -1059)];
+  for (const code of codes) assert.match(statusName(code), /^CL_(?!STATUS_)[A-Z][A-Z0-9_]+$/, String(code));
+  for (const code of [...range(-20, -29), -73, -999]) assert.equal(statusName(code), `CL_STATUS_${code}`);
+  assert.equal(new Set(codes.map(statusName)).size, codes.length);
+});
+
+test('no call of OpenCL loses its status, but of those that give back, and of the last at the end of a device', () => {
+  const folder = fileURLToPath(new URL('../../src/device/opencl/', import.meta.url));
+  const lost: string[] = [];
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((each) =>
+    each.endsWith('.ts'),
+  )) {
+    const visit = (node: ts.Node): void => {
+      if (ts.isExpressionStatement(node)) {
+        const call = ts.isAwaitExpression(node.expression) ? node.expression.expression : node.expression;
+        const called = ts.isCallExpression(call) && ts.isPropertyAccessExpression(call.expression);
+        const method = called ? call.expression.name.text : '';
+        if (/^cl[A-Z]/.test(method)) lost.push(method);
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(ts.createSourceFile(name, readFileSync(join(folder, name), 'utf8'), ts.ScriptTarget.Latest, true));
+  }
+  const expected = /^cl(Re(lease|tain)[A-Z]\w+|SVMFree|Finish(Async)?|Flush)$/;
+  assert.deepEqual(
+    lost.filter((method) => !expected.test(method)),
+    [],
+  );
+  assert.ok(lost.length >= 5);
 });
 
 /** A driver that answers with those bytes. */

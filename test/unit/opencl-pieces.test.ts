@@ -129,12 +129,26 @@ describe('build logs', () => {
   const source = 'kernel void a(global int *p) {\n  p[0] = nonsense;\n}';
 
   test('the first error has a line and a column, in the form of clang and in that of PoCL', () => {
-    const expected = { line: 2, column: 10, text: "use of undeclared identifier 'nonsense'" };
+    const expected = {
+      file: '<kernel>',
+      line: 2,
+      column: 10,
+      text: "use of undeclared identifier 'nonsense'",
+    };
     const clang = `warning: a\n<kernel>:2:10: error: ${expected.text}\n<kernel>:9:1: error: b\n`;
     const pocl = `error: /root/.cache/pocl/kcache/tempfile_1.cl:2:10: ${expected.text}\nDevice x failed`;
     assert.deepEqual(firstBuildError(clang), expected);
-    assert.deepEqual(firstBuildError(pocl), expected);
+    assert.deepEqual(firstBuildError(pocl), { ...expected, file: '/root/.cache/pocl/kcache/tempfile_1.cl' });
     assert.equal(firstBuildError('out of registers'), undefined);
+  });
+
+  test('an error in a file that is included is said to be there, and no line of the source is quoted', () => {
+    const including = `#include "values.h"\n${source}`;
+    for (const name of ['/tmp/a/values.h', '/usr/include/inner.h']) {
+      const message = buildFailure(`error: ${name}:2:1: what`, including);
+      assert.equal(message, `${name}, line 2: what\nbuild log:\nerror: ${name}:2:1: what`);
+    }
+    assert.match(buildFailure('error: /tmp/tempfile.cl:3:1: what', including), /^line 3: what\n {2}p\[0\]/);
   });
 
   test('the message quotes the line of the source, and not all of a long log', () => {

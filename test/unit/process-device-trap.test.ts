@@ -83,7 +83,7 @@ describe("a process device with faults: 'trap'", () => {
       missing: 'userfaultfd',
       errno: 'EPERM',
     });
-    // System SVM is faults: there is none without them.
+    // System SVM by faults: there is none without them.
     assert.deepEqual(system, userfaultfd);
   });
 });

@@ -131,7 +131,7 @@ describe("reading the host's memory", () => {
 
 describe('what is not there, or not to be read', () => {
   it('is a typed fault of that launch: a hole, a guard page, null, the node binary', () =>
-    withSystem(async ({ proc, read, touch }) => {
+    withSystem(async ({ proc, program, out, read, touch }) => {
       const pages = hostPages(3, 1);
       const hole = 0x3_0000_0000;
       for (const address of [hole, pages.end, 16]) {
@@ -143,7 +143,11 @@ describe('what is not there, or not to be read', () => {
       assert.equal((await touch(pages.address, 3))[2], 3);
       const [own] = proc.unmirrorable();
       assert.ok(own);
-      const fault = await faultOf(read(own.start, 1));
+      // The argument is refused, and what the kernel comes to by itself is a fault.
+      await assert.rejects(read(own.start, 1), { code: 'ERR_OUT_OF_RANGE' });
+      out.view(Float64Array)[0] = own.start;
+      const follow = program.kernel('readPointer', ['pointer', 'pointer']);
+      const fault = await faultOf(proc.queue.launch(follow, { items: 1, args: [out, out] }));
       assert.match(fault.message, /the device has that for itself/);
       assert.equal(proc.counters().reopens, 0);
     }));
@@ -217,12 +221,53 @@ describe('advice', () => {
       assert.equal(proc.systemCounters().prefetchedBytes, pages.size);
     }));
 
+  it('copies again at once what is read mostly and has changed: the launch has no fault there', () =>
+    withSystem(async ({ proc, touch }) => {
+      const pages = hostPages(256, 1);
+      const seen = async () => {
+        const { faults } = proc.systemCounters();
+        const bytes = await touch(pages.address, 256);
+        return { bytes, faults: proc.systemCounters().faults - faults };
+      };
+      const change = (value: number) => {
+        for (let page = 0; page < 256; page += 16) pages.bytes[page * PAGE] = value;
+      };
+      const check = (bytes: Uint8Array, value: number) =>
+        assert.ok(bytes.every((byte, page) => byte === (page % 16 === 0 ? value : (page + 1) & 255)));
+      await seen();
+      change(99);
+      const before = await seen();
+      check(before.bytes, 99);
+      assert.ok(before.faults > 0);
+      proc.advise(pages, { readMostly: true });
+      for (const value of [98, 97, 96]) {
+        change(value);
+        const { bytes, faults } = await seen();
+        check(bytes, value);
+        assert.equal(faults, 0);
+      }
+      const { refreshedBytes, invalidations } = proc.systemCounters();
+      assert.equal(refreshedBytes, 3 * 16 * PAGE);
+      assert.ok(invalidations >= 4);
+      // Nothing has changed, and nothing is copied; a page outside of the range is as ever.
+      check((await seen()).bytes, 96);
+      proc.advise({ address: pages.address, size: 128 * PAGE }, { readMostly: false });
+      change(95);
+      const half = await seen();
+      check(half.bytes, 95);
+      assert.ok(half.faults > 0);
+      assert.equal(proc.systemCounters().refreshedBytes, (3 * 16 + 8) * PAGE);
+    }));
+
   it('is checked, and refused where there is no such memory', async () => {
     await withSystem(async ({ proc }) => {
       const names = capabilityNames(proc.systemCapabilities);
       assert.ok(names.includes('SYSTEM_ALLOCATED') && names.includes('DEVICE_READ'));
       assert.ok(!names.includes('DEVICE_WRITE') && !names.includes('CONCURRENT_ATOMIC_ACCESS'));
       const range = { address: 4096, size: 1 };
+      assert.throws(() => proc.advise({ address: 0, size: PAGE }, { readMostly: 1 as never }), {
+        code: 'ERR_INVALID_ARG_TYPE',
+      });
       assert.throws(() => proc.advise(5 as never, 'drop'), { code: 'ERR_INVALID_ARG_TYPE' });
       assert.throws(() => proc.advise({ address: 1.5, size: 1 }, 'drop'), { code: 'ERR_OUT_OF_RANGE' });
       assert.throws(() => proc.advise({ address: 2 ** 47, size: 1 }, 'drop'), { code: 'ERR_OUT_OF_RANGE' });

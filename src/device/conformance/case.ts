@@ -10,6 +10,8 @@ import type { ConformanceTarget, Need } from './target.ts';
 export interface CaseReport {
   /** A line beside the result: figures that nobody asserts. */
   diagnostic(message: string): void;
+  /** Counts a device as skipped, for which the case does not run. */
+  skipped(device: string, reason: string): Promise<void>;
 }
 
 /** A case about sharing memory between all who can reach it. */

@@ -64,7 +64,10 @@ export function testConformance(target: ConformanceTarget): void {
         test(name, async (t) => {
           const reason = skip?.(sides);
           if (reason !== undefined) return t.skip(reason);
-          await run(sides, t);
+          await run(sides, {
+            diagnostic: (message) => t.diagnostic(message),
+            skipped: (device, why) => t.test(device, (sub) => sub.skip(why)),
+          });
         });
     });
 

@@ -52,9 +52,9 @@ export interface ConformanceMirror {
 
 /**
  * What a device need not have. `isolation`: kernels can be stopped, and what goes wrong in one harms nobody else, since
- * the device is another process. `chunks`: launches take `chunk`.
+ * the device is another process. `chunks`: launches take `chunk`. `places`: its buffers lie where `alloc` is told.
  */
-export type Need = 'isolation' | 'chunks';
+export type Need = 'isolation' | 'chunks' | 'places';
 
 /** What is tested. */
 export interface ConformanceTarget {

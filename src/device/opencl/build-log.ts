@@ -8,6 +8,8 @@
 const MOST_LINES = 40;
 
 export interface BuildError {
+  /** As the log names it: an included file, or the driver's own name for the source. */
+  readonly file: string;
   /** Of the source, from 1. */
   readonly line: number;
   readonly column: number;
@@ -20,9 +22,11 @@ export interface BuildError {
  */
 export function firstBuildError(log: string): BuildError | undefined {
   const found =
-    /:(\d+):(\d+): (?:fatal )?error: ([^\n]*)/.exec(log) ??
-    /^(?:fatal )?error: [^\n]*?:(\d+):(\d+): ([^\n]*)/m.exec(log);
-  return found ? { line: Number(found[1]), column: Number(found[2]), text: found[3]! } : undefined;
+    /^([^\n]*?):(\d+):(\d+): (?:fatal )?error: ([^\n]*)/m.exec(log) ??
+    /^(?:fatal )?error: ([^\n]*?):(\d+):(\d+): ([^\n]*)/m.exec(log);
+  if (!found) return undefined;
+  const [, file, line, column, text] = found;
+  return { file: file!, line: Number(line), column: Number(column), text: text! };
 }
 
 /** The message of a failed build: the error with its line of the source, then the log, cut where it is long. */
@@ -32,7 +36,18 @@ export function buildFailure(log: string, source: string): string {
   if (lines.length > shown.length) shown.push(`(${lines.length - shown.length} more lines)`);
   const body = log.trim() === '' ? 'the driver gives no build log' : `build log:\n${shown.join('\n')}`;
   const error = firstBuildError(log);
+  if (error && isIncluded(error.file, source))
+    return `${error.file}, line ${error.line}: ${error.text}\n${body}`;
   const text = error && source.split('\n')[error.line - 1];
   if (!error || text === undefined) return body;
   return `line ${error.line}: ${error.text}\n  ${text.trim()}\n${body}`;
+}
+
+/** Whether an error is in a file that the source includes, by itself or through others. */
+function isIncluded(file: string, source: string): boolean {
+  const name = file.slice(file.lastIndexOf('/') + 1);
+  const includes = [...source.matchAll(/^\s*#\s*include\s*["<]([^">]+)/gm)].map(([, path]) => path!);
+  return (
+    includes.some((path) => path.endsWith(name)) || (includes.length > 0 && /\.(h|hpp|clh|inc)$/.test(name))
+  );
 }

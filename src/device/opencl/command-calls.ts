@@ -41,6 +41,13 @@ export class CommandCalls {
     this.#fill = driver.kernel(program, 'mirrorspace_fill');
   }
 
+  /** Whether there is anything for a driver to do, besides that its turn comes. */
+  isWork(type: CommandType, packet: Packet): boolean {
+    return type === 'launch'
+      ? (packet as LaunchPacket).range !== undefined
+      : packet.type === PACKET_TYPE.DISPATCH;
+  }
+
   /** Puts a command into the driver's queue; gives the name of the call. Throws OpenClError; nothing is put in then. */
   enqueue(queue: Handle, type: CommandType, packet: Packet, event: BigUint64Array): string {
     if (type === 'launch') {

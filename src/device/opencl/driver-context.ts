@@ -9,7 +9,7 @@ import type { QueueOrder } from '../device.ts';
 import { buildFailure } from './build-log.ts';
 import * as CL from './icd/constants.ts';
 import type { FoundDevice, OpenClDeviceInfo } from './icd/devices.ts';
-import { created, infoNumbers, infoText } from './icd/info.ts';
+import { created, infoText } from './icd/info.ts';
 import { type Handle, type OpenCl, openCl } from './icd/loader.ts';
 import { checkStatus, openClError } from './icd/status.ts';
 
@@ -95,18 +95,20 @@ export class DriverContext {
     return undefined;
   }
 
-  /** What the driver has compiled; undefined where it gives none. */
-  binaryOf(program: Handle): Uint8Array | undefined {
+  /**
+   * What the driver has compiled; undefined where it gives none. Off this thread: PoCL compiles all kernels for it, as for
+   * their first launches.
+   */
+  async binaryOf(program: Handle): Promise<Uint8Array | undefined> {
     const { cl } = this;
+    const call = 'clGetProgramInfo';
     // Of one device: the context has no other.
-    const [size = 0] = infoNumbers('clGetProgramInfo', (...ask) =>
-      cl.clGetProgramInfo(program, CL.CL_PROGRAM_BINARY_SIZES, ...ask),
-    );
-    if (size === 0) return undefined;
-    const binary = new Uint8Array(size);
-    const places = new BigUint64Array([BigInt(addressOf(binary))]);
-    const status = cl.clGetProgramInfo(program, CL.CL_PROGRAM_BINARIES, 8, places, null);
-    checkStatus('clGetProgramInfo', status);
+    const size = new BigUint64Array(1);
+    checkStatus(call, await cl.clGetProgramInfoAsync(program, CL.CL_PROGRAM_BINARY_SIZES, 8, size, null));
+    if (size[0] === 0n) return undefined;
+    const binary = new Uint8Array(Number(size[0]));
+    const place = new BigUint64Array([BigInt(addressOf(binary))]);
+    checkStatus(call, await cl.clGetProgramInfoAsync(program, CL.CL_PROGRAM_BINARIES, 8, place, null));
     return binary;
   }
 

@@ -19,7 +19,7 @@ const MOST = 1024;
 
 interface Entry {
   readonly command: QueuedCommand;
-  /** 0 where the driver did not take it. */
+  /** 0 where the driver did not take it, or has nothing to do for it. */
   readonly event: Handle;
   /** The call that put it in, for errors. */
   readonly call: string;
@@ -64,6 +64,20 @@ export class DriverSlots implements Slots {
     return this.#entries[0]?.event ?? 0;
   }
 
+  /** Blocks until a command has ended that the driver has; false where there is nothing in the driver to wait for. */
+  await(command: QueuedCommand): boolean {
+    const own = this.#byCommand.get(command);
+    if (!own) return false;
+    // What is nothing for the driver ends with what came before.
+    const last = own.event === 0 ? this.#entries.indexOf(own) - 1 : 0;
+    const entry = own.event === 0 ? this.#entries.findLast(({ event }, i) => i <= last && event !== 0) : own;
+    if (!entry) return false;
+    this.#event[0] = BigInt(entry.event);
+    // Another answer may be about one that has failed: its own status says how.
+    if (this.#cl.clWaitForEvents(1, this.#event) === 0) entry.status = CL.CL_COMPLETE;
+    return true;
+  }
+
   get head(): number {
     let done = 0;
     while (done < this.#entries.length && this.#isDone(this.#entries[done]!)) done++;
@@ -89,18 +103,21 @@ export class DriverSlots implements Slots {
     let call = '';
     let refusal: Entry['refusal'];
     this.#event[0] = 0n;
+    // In order its turn comes when those before it have ended, which the driver need not be asked for.
+    const idle = this.#order === 'in' && !this.#calls.isWork(command.type, packet);
     try {
-      call = this.#calls.enqueue(this.#queue, command.type, packet, this.#event);
+      if (!idle) call = this.#calls.enqueue(this.#queue, command.type, packet, this.#event);
     } catch (error) {
       refusal = { error };
     }
-    const entry: Entry = { command, event: Number(this.#event[0]), call, at, refusal, status: 1 };
+    const status = idle ? CL.CL_COMPLETE : 1;
+    const entry: Entry = { command, event: Number(this.#event[0]), call, at, refusal, status };
     this.#entries.push(entry);
     this.#byCommand.set(command, entry);
     command.submitted(this.#written, at);
     this.#written = (this.#written + 1) | 0;
     // Others may wait for what it stores.
-    this.#cl.clFlush(this.#queue);
+    if (!idle) this.#cl.clFlush(this.#queue);
     return true;
   }
 
@@ -116,7 +133,7 @@ export class DriverSlots implements Slots {
     if (refusal) command.fail(refusal.error);
     else {
       this.#tellTimes(entry);
-      this.#cl.clReleaseEvent(event);
+      if (event !== 0) this.#cl.clReleaseEvent(event);
       if (status < 0) command.fail(openClError(call, status));
       else command.complete();
     }
@@ -137,6 +154,12 @@ export class DriverSlots implements Slots {
 
   /** The device's clock is its own: differences are its, the beginning is ours. */
   #tellTimes({ command, event, at }: Entry): void {
+    if (event === 0) {
+      // It took no time when its turn had come.
+      const turn = Math.max(at, this.#lastFinished);
+      command.ran(turn, turn);
+      return;
+    }
     const put = this.#profiled(event, CL.CL_PROFILING_COMMAND_QUEUED);
     const start = this.#profiled(event, CL.CL_PROFILING_COMMAND_START);
     const end = this.#profiled(event, CL.CL_PROFILING_COMMAND_END);

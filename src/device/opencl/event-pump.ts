@@ -9,6 +9,7 @@
  * @module
  */
 
+import { isMainThread } from 'node:worker_threads';
 import type { QueuedCommand } from '../../engine/command.ts';
 import { CommandPump } from '../../engine/command-pump.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
@@ -59,6 +60,15 @@ export class EventPump extends CommandPump {
   /** Changes when a command has ended that was with the driver. */
   override get completions(): number {
     return this.stopped ? 0 : this.#slots.reduce((sum, { head }) => sum + head, 0) | 0;
+  }
+
+  /**
+   * In the driver: its threads then have the processor that looking would take, and wake this one. Not in a worker thread,
+   * which could not be terminated there while a kernel never ends.
+   */
+  override awaitAlone(command: QueuedCommand): boolean {
+    if (this.stopped || !isMainThread) return false;
+    return this.#slots.some((slots) => slots.await(command));
   }
 
   /** Nobody knows whether a driver's threads sleep, and none of them wakes this one. */

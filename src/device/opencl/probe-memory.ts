@@ -1,11 +1,11 @@
 /**
- * The two pages that a probe works on: of the arena at addresses of our choice, far from each other, or of memory that the
- * driver itself has allocated.
+ * The two pages that a probe works on: of the arena at addresses of our choice, far from each other; of memory that the
+ * driver itself has allocated; or of memory that is nobody's in particular.
  *
  * @module
  */
 import { UnsupportedError } from '../../errors.ts';
-import { viewMemory } from '../../ffi/library.ts';
+import { addressOf, viewMemory } from '../../ffi/library.ts';
 import { punchHole } from '../../linux/memfd.ts';
 import { MAP_SHARED, mmapNoReplace, munmap, PROT_READ, PROT_WRITE, pageSize } from '../../linux/mmap.ts';
 import { type Address, alignDown, type Range } from '../../mm/address.ts';
@@ -65,6 +65,22 @@ function mapPage(fd: number, { start, end }: Range, from: number, to: number): P
     if (mmapNoReplace(address, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, address)) return pageAt(address);
   }
   return undefined;
+}
+
+/** Pages of ArrayBuffers, as the C library places them: a small one in its heap, a large one in a mapping of its own. */
+export function systemPages(): ProbeMemory {
+  const page = pageSize();
+  const [low, high] = [page, 64 * page].map((size): ProbePage => {
+    const words = new BigUint64Array(size / 8).subarray(0, page / 8);
+    return { address: addressOf(words), words };
+  }) as [ProbePage, ProbePage];
+  return {
+    pages: [low, high],
+    what: 'memory that nobody allocated for it',
+    missing: 'system SVM',
+    tell: () => {},
+    giveBack: () => {},
+  };
 }
 
 /** Throws SystemError where the driver gives no memory. */

@@ -64,6 +64,21 @@ export async function probe(context: DriverContext, options: ProbeOptions): Prom
   }
 }
 
+/** Whether kernels reach memory of the process that nobody allocated for them, beside the arena's. */
+export function reachesSystem(context: DriverContext, options: ProbeOptions): boolean {
+  const queue = context.createQueue('in');
+  const [low, high] = options.memory.pages;
+  try {
+    probePointers(context, queue, options, low, high);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    context.cl.clFinish(queue);
+    options.memory.giveBack();
+  }
+}
+
 /** Launches a kernel of two arguments over one item. */
 function launch(
   context: DriverContext,

@@ -48,7 +48,8 @@ export async function buildProgram(
   const handle = await context.build(source, options);
   const kernels = describeKernels(context, handle);
   const sizes = await structSizes(context, source, options, kernels);
-  const binary = key === undefined ? undefined : context.binaryOf(handle);
+  // A program that can't be kept is none the worse.
+  const binary = key === undefined ? undefined : await context.binaryOf(handle).catch(() => undefined);
   if (binary) await cache!.write(key!, { info: { kernels, sizes }, binary });
   return { handle, kernels, sizes, fromCache: false };
 }

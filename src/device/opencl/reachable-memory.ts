@@ -6,13 +6,13 @@
  */
 import { UnsupportedError } from '../../errors.ts';
 import type { Range } from '../../mm/address.ts';
-import type { Capabilities } from '../capabilities.ts';
+import { type Capabilities, SVM } from '../capabilities.ts';
 import type { DriverContext } from './driver-context.ts';
 import { DriverMemory } from './driver-memory.ts';
 import type { Handle } from './icd/loader.ts';
 import { type OpenClPointers, whyNoDriverMemory } from './pointer-mode.ts';
-import { probe } from './probe.ts';
-import { arenaPages, driverPages } from './probe-memory.ts';
+import { type ProbeOptions, probe, reachesSystem } from './probe.ts';
+import { arenaPages, driverPages, systemPages } from './probe-memory.ts';
 
 export interface ReachOptions {
   readonly arenaFd: number;
@@ -40,7 +40,9 @@ export async function reachableMemory(
   if (pointers !== 'svm-alloc') {
     try {
       const memory = arenaPages(arenaFd, window);
-      return { memory: undefined, capabilities: await probe(driver, { memory, program, atomics }) };
+      const capabilities = await probe(driver, { memory, program, atomics });
+      const system = reachesAll(driver, window, { program, atomics }) ? SVM.SYSTEM_ALLOCATED : 0;
+      return { memory: undefined, capabilities: capabilities | system };
     } catch (error) {
       const refused = error instanceof UnsupportedError && error.missing === 'plain pointers';
       if (pointers === 'plain' || !refused) throw error;
@@ -56,4 +58,15 @@ export async function reachableMemory(
   const own = new DriverMemory(driver);
   const capabilities = await probe(driver, { memory: driverPages(own), program, atomics });
   return { memory: own, capabilities };
+}
+
+/** Whether kernels reach any memory of the process, as the window has it. */
+function reachesAll(
+  driver: DriverContext,
+  { start, end }: Range,
+  how: Omit<ProbeOptions, 'memory'>,
+): boolean {
+  const memory = systemPages();
+  const inside = memory.pages.every(({ address }) => address >= start && address < end);
+  return inside && reachesSystem(driver, { memory, ...how });
 }

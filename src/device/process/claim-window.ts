@@ -44,21 +44,16 @@ export interface ClaimedWindow {
   readonly reserved: readonly ReservedRegion[];
 }
 
-/** What is claimed so that it can hold copies of host memory, with a userfaultfd of its own. */
-export interface SystemClaim {
-  readonly userfaultfd: number;
-  /** Where the process's own mappings are to go. */
-  readonly room: Range;
-}
-
 /**
- * Claims what is free. With a userfaultfd every access faults first; without one the claims are inaccessible. Throws
+ * Claims what is free. With a userfaultfd every access faults first; without one the claims are inaccessible. `room`: where
+ * the process's own mappings are to go. `forCopies`: a userfaultfd for claims that can hold copies of host memory. Throws
  * UnsupportedError where the process may not have so many addresses, or where none is free.
  */
 export function claimWindow(
   window: Range,
   userfaultfd: number | undefined,
-  system?: SystemClaim,
+  room?: Range,
+  forCopies?: number,
 ): ClaimedWindow {
   const claims: Range[] = [];
   let own = readOwn();
@@ -66,8 +61,9 @@ export function claimWindow(
   const reached = withinUserSpace(window, own);
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     let all = true;
-    for (const range of claimable([...own, ...claims.map(named)], next, reached, pageSize(), system?.room)) {
-      if (system ? claimForCopies(range, system.userfaultfd) : claim(range, userfaultfd)) claims.push(range);
+    for (const range of claimable([...own, ...claims.map(named)], next, reached, pageSize(), room)) {
+      if (forCopies === undefined ? claim(range, userfaultfd) : claimForCopies(range, forCopies))
+        claims.push(range);
       else all = false;
     }
     if (all) break;
@@ -80,7 +76,7 @@ export function claimWindow(
       "The device's process has nothing free in the window: choose another one, or none, for the device",
     );
   }
-  return { claims: sorted, reserved: notClaimed(sorted, readOwn(), next, window, system?.room) };
+  return { claims: sorted, reserved: notClaimed(sorted, readOwn(), next, window, room) };
 }
 
 function claim({ start, end }: Range, userfaultfd: number | undefined): boolean {

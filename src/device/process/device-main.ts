@@ -40,11 +40,12 @@ class ProcessDeviceMain {
   }
 
   async ready(): Promise<DeviceReady> {
-    const { userfaultfd, refused } = openFaults(this.#init.room ? 'userfaultfd' : this.#init.faults);
+    const { room, declared } = this.#init;
+    const onDemand = room !== undefined && !declared;
+    const { userfaultfd, refused } = openFaults(onDemand ? 'userfaultfd' : this.#init.faults);
     this.#userfaultfd = userfaultfd;
-    const { room } = this.#init;
-    if (room && userfaultfd !== undefined) this.#system = new SystemSetup(room);
-    const { claims, reserved } = claimWindow(this.#init.window, userfaultfd, this.#system);
+    if (onDemand && userfaultfd !== undefined) this.#system = new SystemSetup();
+    const { claims, reserved } = claimWindow(this.#init.window, userfaultfd, room, this.#system?.userfaultfd);
     this.#claims = claims;
     await this.engine.startCores();
     const faults = userfaultfd === undefined ? 'trap' : 'userfaultfd';

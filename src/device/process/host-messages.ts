@@ -19,6 +19,8 @@ export interface DeviceInit {
   readonly window: Range;
   /** Where the process's own mappings are to go, so that those of its host can be reached. Absent where they can't. */
   readonly room?: Range;
+  /** Its host's memory lies among the buffers, as far as it is declared: no pager of the host answers faults. */
+  readonly declared?: boolean;
 }
 
 /** What it says once its cores have come up. Nothing is answered for its window before `begin`. */

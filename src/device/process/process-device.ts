@@ -41,7 +41,9 @@ import {
 import { ProcessProgram, sourceUrl } from './process-program.ts';
 import { Sessions, withPins } from './sessions.ts';
 import { type Advice, checkAdvice, noSystem, systemCapabilities } from './system/advice.ts';
-import { NO_SYSTEM_COUNTERS, type SystemCounters } from './system/system-session.ts';
+import { MOST_DECLARED_RUNS } from './system/declared-session.ts';
+import type { SystemCounters } from './system/system-session.ts';
+import type { SystemPaging } from './system-memory.ts';
 
 export type { NativeKinds, NativeParameter, NativeResult, NativeSignature } from './native/declaration.ts';
 export type {
@@ -52,6 +54,7 @@ export type {
   ProcessDeviceOptions,
   SystemCounters,
   SystemMode,
+  SystemPaging,
 };
 
 /** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
@@ -63,8 +66,11 @@ export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<Pr
       const session = new Sessions(context, checked);
       await session.ring.open();
       const device = new ProcessDevice(session, checked);
+      const declared = device.systemPaging === 'declared' ? MOST_DECLARED_RUNS : 0;
       const limit =
-        device.faults === 'trap' || checked.system !== 'off' ? { mostBuffers: mostProtectedRanges() } : {};
+        device.faults === 'trap' || checked.system !== 'off'
+          ? { mostBuffers: Math.max(1, mostProtectedRanges() - declared) }
+          : {};
       return { device, port: withPins(session), ...limit };
     },
   };
@@ -104,6 +110,14 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
   }
 
   /**
+   * How it reaches that: page by page as kernels touch it, or, where page faults can't be had, what `mirror.pin` declares,
+   * copied before each launch and back after it.
+   */
+  get systemPaging(): SystemPaging {
+    return this.#sessions.system.paging;
+  }
+
+  /**
    * The addresses of its window that are its process's own: what the host has there it never sees. Through views,
    * `atomics` and `memory` an access there is a fault; native code sees what the device has there.
    */
@@ -116,7 +130,7 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
    * no atomic operations between them, which buffers have (`capabilities`).
    */
   get systemCapabilities(): Capabilities {
-    return systemCapabilities(this.#options.system);
+    return systemCapabilities(this.#options.system, this.systemPaging);
   }
 
   /**
@@ -125,21 +139,20 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
    * bad arguments.
    */
   advise(where: Addressed, advice: Advice): void {
-    const { system } = this.#sessions;
     checkAdvice(where, advice);
     if (this.#ring.closed) throw new StateError('closed', `device '${this.name}' is closed`);
     if (this.system === 'off') throw noSystem(this.name);
-    system?.advise({ start: where.address, end: where.address + where.size }, advice);
+    this.#sessions.system.advise({ start: where.address, end: where.address + where.size }, advice);
   }
 
   /** Counters of system SVM; all 0 where it is off. */
   systemCounters(): SystemCounters {
-    return this.#sessions.system?.counters() ?? NO_SYSTEM_COUNTERS;
+    return this.#sessions.system.counters();
   }
 
   override async close(): Promise<void> {
     await super.close();
-    this.#sessions.system?.close();
+    this.#sessions.system.leave();
   }
 
   /**

@@ -49,7 +49,8 @@ export interface ProcessDeviceOptions {
    * Whether kernels reach memory of the host's process that no buffer holds, at its addresses. `'off'` (default): only
    * buffers. `'read'`: whatever the host can read itself; stores are faults, but where `mirror.pin(view, { write: true })`
    * allows them. `'all'`: stores as well, wherever the host can store; a wild one is as dangerous as that of a native
-   * thread, and may end the host. Needs userfaultfd.
+   * thread, and may end the host. Works by page faults. Where these can't be had (`faults: 'trap'`; with `'auto'` where
+   * userfaultfd, or taking descriptors of a child, is refused, with a warning), kernels reach what `mirror.pin` declares.
    */
   readonly system?: SystemMode;
   /** Flags for the device's Node, such as `--max-old-space-size=4096`; none of the host's are inherited. */
@@ -78,8 +79,6 @@ export function checkOptions(options: ProcessDeviceOptions): CheckedOptions {
     execArgv = [],
   } = options;
   const system = checkSystem(options.system ?? 'off');
-  if (system !== 'off' && faults === 'trap')
-    throw outOfRange('faults', `'auto' or 'userfaultfd' with system: '${system}'`, faults);
   checkCores(cores, MAX_CORES);
   checkScratch(scratch, MOST_SCRATCH);
   if (!Array.isArray(execArgv) || execArgv.some((flag) => typeof flag !== 'string'))

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { fstatSync } from 'node:fs';
 import { DeviceProcess } from '../../engine/device-process.ts';
 import type { MapLogWriter } from '../../engine/map-log.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
@@ -19,30 +18,24 @@ import { covers, roomClearOf } from './claims.ts';
 import type { DeviceInit, DeviceReady, LoadRequest } from './host-messages.ts';
 import { type CheckedOptions, PROCESS_WINDOW } from './process-options.ts';
 import { hostRanges } from './system/host-ranges.ts';
-import type { AttachRequest } from './system/messages.ts';
-import { NO_SYSTEM_COUNTERS, SystemSession } from './system/system-session.ts';
+import { SystemMemory } from './system-memory.ts';
 
 /** How many processes a reopen tries: each has its own mappings at other addresses, perhaps where buffers lie. */
 const MOST_PROCESSES = 16;
 /** Of this many, all but the last are given up where they lie in the way of the host's own memory. */
 const ATTEMPTS_FOR_HOST = 4;
 
-/** The mirror's port, with what the mirror pins for stores. */
-export function withPins(sessions: Sessions): MirrorPort {
-  const { ring } = sessions;
+/** The mirror's port, with what the mirror pins. */
+export function withPins({ ring, system }: Sessions): MirrorPort {
   return {
-    mapped: (range, access) => ring.mapped(range, access),
+    mapped(range, access) {
+      system.yield(range);
+      ring.mapped(range, access);
+    },
     unmapped: (range) => ring.unmapped(range),
     drained: (callback) => ring.drained(callback),
     nudge: () => ring.nudge(),
-    pinned(range) {
-      const pin = { ...range };
-      sessions.pinned.add(pin);
-      sessions.system?.pin(pin, true);
-      return () => {
-        if (sessions.pinned.delete(pin)) sessions.system?.pin(pin, false);
-      };
-    },
+    pinned: (pin) => system.pin(pin),
   };
 }
 
@@ -70,35 +63,44 @@ export class Sessions {
   readonly programs: LoadedProgram[] = [];
   reserved: readonly ReservedRegion[] = [];
   mode: Exclude<FaultMode, 'auto'> = 'userfaultfd';
-  system: SystemSession | undefined;
-  /** What kernels may store to besides buffers; each as often as it was pinned. */
-  readonly pinned = new Set<Range>();
+  readonly system: SystemMemory;
   readonly #context: DeviceContext;
   readonly #options: CheckedOptions;
 
   constructor(context: DeviceContext, options: CheckedOptions) {
     this.#context = context;
     this.#options = options;
+    this.system = new SystemMemory(context, options, () => this.ring);
     this.ring = new RingDevice({
       context,
       cores: options.cores,
       pointerLimit: PROCESS_WINDOW.end,
       maxItems: Number.MAX_SAFE_INTEGER,
       aboutOwn: (address) => this.#aboutOwn(address),
-      aboutLoss: (lost) => this.system?.aboutLoss(lost),
+      aboutLoss: (lost) => this.system.aboutLoss(lost),
+      ...(options.system === 'off'
+        ? {}
+        : {
+            around: this.system.around,
+            reaches: (name, address, size) => this.system.checkReach(name, address, size),
+            declare: (ranges) => this.system.declare(ranges),
+            forget: (range) => this.system.advise(range, 'drop'),
+          }),
       start: (log) => this.#start(log),
     });
   }
 
   /** Starts processes until one has free what is live. */
   async #start(log: MapLogWriter): Promise<DeviceProcess> {
+    this.system.leave();
     for (let attempt = 1; ; attempt++) {
-      const started = await this.#spawn(log);
+      let started: DeviceProcess | undefined;
       try {
+        started = await this.#spawn(log);
         const ready = started.ready as DeviceReady;
         const taken = this.#context.live().find((range) => !covers(ready.claims, range));
         if (!taken && (attempt >= ATTEMPTS_FOR_HOST || this.#reachesHost(ready))) {
-          await this.#attach(started, ready);
+          await this.system.attach(started, ready);
           this.#adopt(ready);
           await started.request({ type: 'begin' });
           for (const { request } of this.programs) await started.request({ ...request });
@@ -106,9 +108,10 @@ export class Sessions {
         }
         if (taken && (attempt === MOST_PROCESSES || this.ring.closed)) throw inTheWay(this.#context, taken);
       } catch (error) {
-        this.system?.close();
-        await started.close();
-        throw error;
+        this.system.leave();
+        await started?.close();
+        if (!this.system.fallsBack(error)) throw error;
+        continue;
       }
       await started.close();
     }
@@ -123,31 +126,6 @@ export class Sessions {
     );
   }
 
-  /** Has the pager of this process serve the device, where it reaches system memory. */
-  async #attach(started: DeviceProcess, { system, claims }: DeviceReady): Promise<void> {
-    if (!system) return;
-    const { arena } = this.#context;
-    const mode = this.#options.system === 'all' ? 'all' : 'read';
-    const { pid } = started;
-    const request: Omit<AttachRequest, 'type' | 'id'> = {
-      pid,
-      descriptors: system,
-      cores: this.#options.cores,
-      claims,
-      arenaInode: fstatSync(arena.fd).ino,
-      mode,
-    };
-    this.system?.close();
-    const session = await SystemSession.open(
-      request,
-      this.system?.counters() ?? NO_SYSTEM_COUNTERS,
-      (reason) => started.giveUp(reason),
-    );
-    this.system = session;
-    for (const range of this.pinned) session.pin(range, true);
-    void this.ring.lost.then(() => session.close());
-  }
-
   #spawn(log: MapLogWriter): Promise<DeviceProcess> {
     const { cores, faults, scratch, window, execArgv, system } = this.#options;
     const { arena, name } = this.#context;
@@ -158,6 +136,7 @@ export class Sessions {
       logSegments: log.segments,
       window: { start: window.start, end: Math.min(window.end, arena.size) },
       ...(system === 'off' ? {} : { room: roomForDevice() }),
+      ...(this.system.paging === 'declared' ? { declared: true } : {}),
     };
     return DeviceProcess.start({
       name,
@@ -180,9 +159,7 @@ export class Sessions {
   #aboutOwn(address: number): string | undefined {
     const region = this.reserved.find(({ start, end }) => address >= start && address < end);
     if (region) return `the device has that for itself: ${region.name}`;
-    if (!this.system || address < this.#options.window.start) return undefined;
-    if (this.#options.system === 'all') return 'nor is that memory of its host that allows it';
-    return "of its host's memory it may read what the host can read, and store to what is pinned for that";
+    return address < this.#options.window.start ? undefined : this.system.aboutFault();
   }
 }
 

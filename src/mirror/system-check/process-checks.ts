@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 import { addressOf } from '../../ffi/library.ts';
 import { futexSleep, futexWake } from '../../linux/futex.ts';
 import { mapLimit } from '../../linux/map-count.ts';
@@ -55,8 +56,8 @@ function foreignCalls(): SystemFinding {
     'npm install, without --omit=optional: koffi brings a binary for each platform',
     () => {
       const id = threadId();
-      // Of the main thread it is the process's id; in a worker any other.
-      if (!(id > 0)) throw new Error(`gettid gives ${id}`);
+      if (isMainThread !== (id === process.pid))
+        throw new Error(`gettid gives ${id} in process ${process.pid}`);
       return `koffi calls the C library; pages are of ${pageSize()} bytes`;
     },
   );

@@ -23,6 +23,7 @@ export function assertInside({ device }: DeviceSide, { address, size }: Conforma
 
 export const window: ContractCase = {
   name: 'reaches buffers at the bottom and at the top of its window, to their first and last words',
+  needs: 'places',
   async run(side, sides) {
     const size = 3 * sides.mirror.pageSize;
     for (const topdown of [false, true])
@@ -42,6 +43,7 @@ export const window: ContractCase = {
 
 export const reserved: ContractCase = {
   name: 'has no buffer where it has something of its own',
+  needs: 'places',
   async run({ device, name }, { mirror }) {
     for (const region of device.reserved.slice(0, 8)) {
       const at = Math.ceil(region.start / mirror.pageSize) * mirror.pageSize;

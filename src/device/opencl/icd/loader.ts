@@ -53,6 +53,10 @@ function declare(library: NativeLibrary) {
       'int clGetProgramBuildInfo(uintptr_t, uintptr_t, uint32_t, size_t, void *, void *)',
     ),
     clGetProgramInfo: func('int clGetProgramInfo(uintptr_t, uint32_t, size_t, void *, void *)'),
+    /** {@link OpenCl.clGetProgramInfo} on a thread of libuv's pool: for binaries a driver may compile once more. */
+    clGetProgramInfoAsync: library.asyncFunc(
+      'int clGetProgramInfo(uintptr_t, uint32_t, size_t, void *, void *)',
+    ),
     clReleaseProgram: func('int clReleaseProgram(uintptr_t)'),
     clCreateKernel: func('uintptr_t clCreateKernel(uintptr_t, const char *, void *)'),
     clGetKernelInfo: func('int clGetKernelInfo(uintptr_t, uint32_t, size_t, void *, void *)'),

@@ -1,13 +1,15 @@
 /**
- * What a device that reaches system memory is told and asked about it, checked at the door. Pure.
+ * What a device that reaches system memory is told and asked about it, checked at the door.
  *
  * @module
  */
+import { checkAddressed } from '../../../engine/memory-ranges.ts';
 import { invalidType, outOfRange, UnsupportedError } from '../../../errors.ts';
 import { KiB, MiB } from '../../../mm/address.ts';
 import { type Capabilities, SVM } from '../../capabilities.ts';
 import type { Addressed } from '../../device.ts';
 import type { SystemMode } from '../process-options.ts';
+import type { SystemPaging } from '../system-memory.ts';
 import type { Advice } from './messages.ts';
 
 export type { Advice };
@@ -27,25 +29,25 @@ const READ =
 /** Atomics are among the device's cores; never with the host. */
 const ALL = READ | SVM.DEVICE_WRITE | SVM.DEVICE_ATOMIC_ACCESS;
 
-export function systemCapabilities(mode: SystemMode): Capabilities {
+/** Memory that has to be declared first is not system allocated in the sense of the specification. */
+export function systemCapabilities(mode: SystemMode, paging: SystemPaging): Capabilities {
   if (mode === 'off') return 0;
-  return mode === 'all' ? ALL : READ;
+  const all = mode === 'all' ? ALL : READ;
+  return paging === 'declared' ? all & ~SVM.SYSTEM_ALLOCATED : all;
 }
 
-const EXPECTED = "'prefetch', 'drop' or { fetchSize }";
+const EXPECTED = "'prefetch', 'drop', { fetchSize } or { readMostly }";
 
 export function checkAdvice(where: Addressed, advice: Advice): void {
-  if (typeof where !== 'object' || where === null) throw invalidType('where', '{ address, size }', where);
-  for (const name of ['address', 'size'] as const) {
-    if (typeof where[name] !== 'number') throw invalidType(`where.${name}`, 'a number', where[name]);
-    if (!Number.isSafeInteger(where[name]) || where[name] < 0)
-      throw outOfRange(`where.${name}`, 'an integer >= 0', where[name]);
-  }
-  if (where.address + where.size > 2 ** 47)
-    throw outOfRange('where.size', 'a range that ends below 2^47', where.size);
+  checkAddressed('where', where);
   if (advice === 'prefetch' || advice === 'drop') return;
   if (typeof advice === 'string') throw outOfRange('advice', EXPECTED, advice);
   if (typeof advice !== 'object' || advice === null) throw invalidType('advice', EXPECTED, advice);
+  if ('readMostly' in advice) {
+    if (typeof advice.readMostly !== 'boolean')
+      throw invalidType('readMostly', 'a boolean', advice.readMostly);
+    return;
+  }
   const { fetchSize } = advice;
   if (typeof fetchSize !== 'number') throw invalidType('fetchSize', 'a number of bytes', fetchSize);
   const power = fetchSize >= 4 * KiB && fetchSize <= 2 * MiB && Number.isInteger(Math.log2(fetchSize));

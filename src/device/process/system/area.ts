@@ -76,6 +76,7 @@ export const COUNTERS = [
   'writeBacks',
   'writtenBackBytes',
   'unwrittenBytes',
+  'refreshedBytes',
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 const COUNTERS_F64 = 256;

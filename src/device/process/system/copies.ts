@@ -8,8 +8,10 @@ import type { MappedArea } from '../../../linux/page-map.ts';
 import { signalEventfd } from '../../../linux/process.ts';
 import { copyRange, wakeRange } from '../../../linux/userfaultfd.ts';
 import { alignDown, alignUp, type Range } from '../../../mm/address.ts';
+import { joined } from '../claims.ts';
 import type { Counter } from './area.ts';
 import { chooseChunk, NO_SEQUENCE, type Sequence } from './chunks.ts';
+import { common, without } from './declared-runs.ts';
 import { Residency } from './residency.ts';
 import type { Cache, HostTracker } from './tracker.ts';
 
@@ -54,6 +56,8 @@ export class Copies implements Cache {
   readonly #untracked: Residency;
   readonly #advised: Residency;
   readonly #sizes: (Range & { readonly size: number })[] = [];
+  /** By start, disjoint. */
+  #mostlyRead: readonly Range[] = [];
   readonly #o: CopiesOptions;
   #sequence: Sequence = NO_SEQUENCE;
 
@@ -91,9 +95,12 @@ export class Copies implements Cache {
     this.tracked.remove(only);
     this.#untracked.remove(only);
     const chunk = this.#preferred(page, bounds) ?? this.#chunk(page, bounds, area);
+    const gaps = this.#resident(area).gaps(chunk);
+    // Copying wakes: whoever is woken must not be ahead of what is told.
+    if (gaps.length === 1 && began === undefined) return this.#fetchAll(gaps[0]!, page, area);
     let outcome: Outcome = 'done';
     let bytes = 0;
-    for (const gap of this.#resident(area).gaps(chunk)) {
+    for (const gap of gaps) {
       const copied = this.#copy(gap, page, area);
       bytes += copied.bytes;
       if (copied.outcome !== 'done') outcome = copied.outcome;
@@ -104,6 +111,19 @@ export class Copies implements Cache {
     this.#o.count('fetchedBytes', bytes);
     trace.end(began, TRACED.FETCH, page, chunk, bytes);
     wakeRange(this.#o.userfaultfd, chunk.start, chunk.end - chunk.start);
+    return outcome;
+  }
+
+  /** In one piece, as most are: the system call that copies it also wakes who waits, so it is counted before that. */
+  #fetchAll(gap: Range, page: number, area: MappedArea): Outcome {
+    const { count, userfaultfd } = this.#o;
+    const size = gap.end - gap.start;
+    count('fetches', 1);
+    count('fetchedBytes', size);
+    const { bytes, outcome } = this.#copy(gap, page, area, true);
+    if (bytes < size) count('fetchedBytes', bytes - size);
+    if (outcome !== 'done') count('fetches', -1);
+    else if (bytes < size) wakeRange(userfaultfd, gap.start, size);
     return outcome;
   }
 
@@ -127,8 +147,20 @@ export class Copies implements Cache {
     return { start: Math.max(bounds.start, from), end: Math.min(bounds.end, from + advised.size) };
   }
 
+  /** What was copied of a range is to be copied again when it is out of date, or no longer. */
+  readMostly(range: Range, on: boolean): void {
+    const others = without(this.#mostlyRead, [range]);
+    this.#mostlyRead = on ? [...others, range].sort((a, b) => a.start - b.start) : others;
+  }
+
+  /** What of ranges that are about to be dropped is to be copied again at once. */
+  mostlyRead(dropped: readonly Range[]): readonly Range[] {
+    if (this.#mostlyRead.length === 0) return dropped.slice(0, 0);
+    return common(joined(dropped), this.#mostlyRead);
+  }
+
   /** Copies now what of a range can be copied and is not there; wakes whoever waits for it. */
-  prefetch(range: Range): void {
+  prefetch(range: Range, counter: Counter = 'prefetchedBytes'): void {
     const { arenaInode, count, pageSize, trace, tracker, userfaultfd } = this.#o;
     tracker.refresh();
     for (let at = alignDown(range.start, pageSize); at < range.end; ) {
@@ -144,7 +176,7 @@ export class Copies implements Cache {
       for (const gap of this.#resident(area).gaps(wanted)) {
         const began = trace.begin();
         const { bytes } = this.#copy(gap, -1, area);
-        count('prefetchedBytes', bytes);
+        count(counter, bytes);
         trace.end(began, TRACED.PREFETCH, gap.start, gap, bytes);
         wakeRange(userfaultfd, gap.start, gap.end - gap.start);
       }
@@ -167,13 +199,13 @@ export class Copies implements Cache {
     return area.anonymous ? this.tracked : this.#untracked;
   }
 
-  #copy(range: Range, page: number, area: MappedArea): { bytes: number; outcome: Outcome } {
+  #copy(range: Range, page: number, area: MappedArea, wake = false): { bytes: number; outcome: Outcome } {
     const { pageSize, tracker, userfaultfd, kick } = this.#o;
     const into = tracker.arm(area, range, this) ? this.tracked : this.#untracked;
     let bytes = 0;
     let outcome: Outcome = 'done';
     for (let at = range.start; at < range.end; ) {
-      const done = copyRange(userfaultfd, at, at, range.end - at);
+      const done = copyRange(userfaultfd, at, at, range.end - at, wake);
       if (done.bytes > 0) into.add({ start: at, end: at + done.bytes });
       bytes += done.bytes;
       at += done.bytes;

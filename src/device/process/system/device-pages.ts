@@ -48,6 +48,8 @@ export interface DevicePagesOptions {
   readonly pageSize: number;
   /** The arena of the device's mirror: what is mapped from there is for the device's own pager. */
   readonly arenaInode: number;
+  /** Takes in advice that was given before the packet was put in. */
+  beforeAcquire(): void;
 }
 
 /** Pages of which twins are kept; beyond that what was stored so far is written back while the kernel runs. */
@@ -69,6 +71,8 @@ export class DevicePages {
   #waiting: PageFault[] = [];
   /** What the device is still to be told to drop. */
   #drops: Range[] = [];
+  /** What is to be copied again once a core has dropped it. */
+  #refresh: readonly Range[] = [];
 
   constructor(options: DevicePagesOptions) {
     this.#o = options;
@@ -94,6 +98,7 @@ export class DevicePages {
     if (request !== Atomics.load(area.i32, AREA.ANSWER)) {
       // One asks at a time, and drops before another does.
       this.#dropping = undefined;
+      this.#refresh = [];
       if (area.i32[AREA.KIND] === REQUEST.RELEASE) this.#release();
       else this.#acquire(request);
     }
@@ -129,13 +134,15 @@ export class DevicePages {
     }
   }
 
-  /** Stores that waited for a core to drop their page fault again once it has. */
+  /** Once a core has dropped what is out of date: what is mostly read is copied again, and stores that waited fault again. */
   #letStoresTry(): void {
     const { i32 } = this.#o.area;
     if (this.#dropping && Atomics.load(i32, AREA.DROPPED) === this.#dropping.request)
       this.#dropping = undefined;
-    if (this.#dropping || this.#waiting.length === 0) return;
+    if (this.#dropping || (this.#waiting.length === 0 && this.#refresh.length === 0)) return;
     Atomics.store(i32, AREA.STORE_WAITS, 0);
+    for (const range of this.#refresh) this.copies.prefetch(range, 'refreshedBytes');
+    this.#refresh = [];
     for (const { address } of this.#waiting.splice(0)) this.#wake(address);
   }
 
@@ -225,7 +232,9 @@ export class DevicePages {
   /** Says what the device is to drop before its next packet. */
   #acquire(request: number): void {
     const { area } = this.#o;
+    let refresh: readonly Range[] = [];
     if (this.#drops.length === 0) {
+      this.#o.beforeAcquire();
       this.#count('acquires', 1);
       const outdated = this.copies.outdated();
       this.#drops = outdated.flatMap(({ ranges }) => ranges);
@@ -234,10 +243,16 @@ export class DevicePages {
         for (const range of this.#drops)
           this.#unwritten.push(...this.#twins.flush(range, TRACED.WRITE_BACK_INVALIDATION));
       this.copies.forget(outdated);
+      refresh = this.copies.mostlyRead(this.#drops);
     }
     const now = this.#drops.splice(0, MOST_DROPS);
     area.i32[AREA.MORE] = this.#drops.length > 0 ? 1 : 0;
     if (now.length > 0) this.#dropping = { request, ranges: [...now, ...this.#drops] };
+    // Where one list does not hold all that goes, faults do it.
+    if (this.#drops.length === 0 && refresh.length > 0) {
+      this.#refresh = refresh;
+      Atomics.store(area.i32, AREA.STORE_WAITS, 1);
+    }
     this.#reply(now);
   }
 

@@ -14,12 +14,23 @@ import { takeDescriptor } from '../../../linux/other-process.ts';
 import { Poller, pidfdOpen, readFrom } from '../../../linux/process.ts';
 import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES } from './area.ts';
+import type { Copies } from './copies.ts';
 import { DevicePages } from './device-pages.ts';
 import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+import { SpinCredit } from './spin-credit.ts';
 import { HostTracker } from './tracker.ts';
+
+/**
+ * Milliseconds that it looks for more after it has served someone, before it sleeps: a core that has got its page touches
+ * the next one about as soon as it is awake again.
+ */
+const SPIN_FOR = 0.1;
 
 /** Where nobody can ring any more (the thread of the mirror was terminated), this thread ends within so many milliseconds. */
 const LOOK_UP = 500;
+
+/** What is said of a device that is being served. */
+type Told = Extract<HostPagerRequest, { readonly type: 'pin' | 'unpin' | 'advise' }>;
 
 interface Served {
   readonly pages: DevicePages;
@@ -35,6 +46,10 @@ export class HostPager {
   readonly #tracker = new HostTracker();
   readonly #devices = new Map<number, Served>();
   readonly #count = new BigUint64Array(1);
+  /** Messages that came in while a device was being served, and must not be taken in then. */
+  readonly #later: HostPagerRequest[] = [];
+  readonly #afterFaults = new SpinCredit();
+  readonly #afterRequests = new SpinCredit();
   #poller: Poller;
 
   constructor(data: HostPagerData) {
@@ -44,9 +59,13 @@ export class HostPager {
 
   /** Returns when it is told to stop. */
   run(): void {
+    /** Of what was served last, where anything was. */
+    let credit: SpinCredit | undefined;
     for (;;) {
       const poller = this.#poller;
-      poller.wait(LOOK_UP);
+      if (this.#later.length > 0) poller.wait(0);
+      else if (!credit?.next() || !this.#looked(credit)) poller.wait(LOOK_UP);
+      credit = undefined;
       // Whoever has rung is asked, and nobody else: a read that finds nothing costs more than what it would have found.
       const asked = [...this.#devices].map(([id, device], i) => ({
         id,
@@ -57,8 +76,21 @@ export class HostPager {
       if (poller.ready(0)) readFrom(this.#data.bell, this.#count);
       if (this.#takeMessages()) return;
       for (const { id, device, faults, rung } of asked)
-        if ((faults || rung) && this.#devices.has(id)) this.#serve(id, device, faults, rung);
+        if ((faults || rung) && this.#devices.has(id)) {
+          this.#serve(id, device, faults, rung);
+          credit = faults ? this.#afterFaults : (credit ?? this.#afterRequests);
+        }
     }
+  }
+
+  /** Looks for a while; true where there is something to do. */
+  #looked(credit: SpinCredit): boolean {
+    const until = performance.now() + SPIN_FOR;
+    let found = false;
+    do found = this.#poller.wait(0) > 0;
+    while (!found && performance.now() < until);
+    credit.looked(found);
+    return found;
   }
 
   #serve(id: number, { pages, bell }: Served, faults: boolean, rung: boolean): void {
@@ -71,14 +103,10 @@ export class HostPager {
   }
 
   #takeMessages(): boolean {
-    const { port } = this.#data;
-    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-      const request = next.message as HostPagerRequest;
-      if (request.type === 'attach') this.#attach(request);
-      else if (request.type === 'pin') this.#devices.get(request.id)?.pages.pins.add(request.range);
-      else if (request.type === 'unpin') this.#devices.get(request.id)?.pages.pins.remove(request.range);
-      else if (request.type === 'advise') this.#advise(request.id, request.range, request.advice);
-      else if (request.type === 'detach') this.#detach(request.id);
+    for (let next = this.#next(); next; next = this.#next()) {
+      if (next.type === 'attach') this.#attach(next);
+      else if (next.type === 'detach') this.#detach(next.id);
+      else if (next.type !== 'stop') this.#tryTakeIn(next);
       else {
         for (const id of [...this.#devices.keys()]) this.#detach(id);
         return true;
@@ -87,20 +115,43 @@ export class HostPager {
     return false;
   }
 
-  #advise(id: number, range: Range, advice: Advice): void {
-    const copies = this.#devices.get(id)?.pages.copies;
-    try {
-      if (advice === 'prefetch') copies?.prefetch(range);
-      else if (advice === 'drop') copies?.drop(range);
-      else copies?.preferSize(range, advice.fetchSize);
-    } catch (error) {
-      this.#fail(id, error);
+  #next(): HostPagerRequest | undefined {
+    return this.#later.shift() ?? this.#receive();
+  }
+
+  #receive(): HostPagerRequest | undefined {
+    return receiveMessageOnPort(this.#data.port)?.message as HostPagerRequest | undefined;
+  }
+
+  /** What was said before a packet was put in holds for it, also where this thread has not come to it yet. */
+  readonly #beforeAcquire = (): void => {
+    for (let next = this.#receive(); next; next = this.#receive()) {
+      const now =
+        this.#later.length === 0 && (next.type === 'pin' || next.type === 'unpin' || next.type === 'advise');
+      if (now) this.#takeIn(next as Told);
+      else this.#later.push(next);
     }
+  };
+
+  #tryTakeIn(told: Told): void {
+    try {
+      this.#takeIn(told);
+    } catch (error) {
+      this.#fail(told.id, error);
+    }
+  }
+
+  #takeIn(told: Told): void {
+    const pages = this.#devices.get(told.id)?.pages;
+    if (!pages) return;
+    if (told.type === 'advise') advise(pages.copies, told.range, told.advice);
+    else if (told.type === 'pin') pages.pins.add(told.range);
+    else pages.pins.remove(told.range);
   }
 
   #attach(request: AttachRequest): void {
     try {
-      this.#devices.set(request.id, serve(request, this.#tracker));
+      this.#devices.set(request.id, serve(request, this.#tracker, this.#beforeAcquire));
       this.#poll();
       this.#report({ type: 'attached', id: request.id });
     } catch (error) {
@@ -137,8 +188,15 @@ export class HostPager {
   }
 }
 
+function advise(copies: Copies, range: Range, advice: Advice): void {
+  if (advice === 'prefetch') copies.prefetch(range);
+  else if (advice === 'drop') copies.drop(range);
+  else if ('readMostly' in advice) copies.readMostly(range, advice.readMostly);
+  else copies.preferSize(range, advice.fetchSize);
+}
+
 /** Takes what the device has made over into this process. Leaves nothing open where it throws. */
-function serve(request: AttachRequest, tracker: HostTracker): Served {
+function serve(request: AttachRequest, tracker: HostTracker, beforeAcquire: () => void): Served {
   const { pid, descriptors, cores, claims, arenaInode, mode } = request;
   const taken: number[] = [];
   const mapped: SharedMemory[] = [];
@@ -171,6 +229,7 @@ function serve(request: AttachRequest, tracker: HostTracker): Served {
       claims,
       pageSize: pageSize(),
       arenaInode,
+      beforeAcquire,
     });
     return { pages, userfaultfd, bell, kick, area, control };
   } catch (error) {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { hex } from '../../../errors.ts';
 import { GiB, MiB, type Range } from '../../../mm/address.ts';
 import type { Vma } from '../../../mm/vma.ts';
 
@@ -26,4 +27,10 @@ export function hostRanges(host: readonly Vma[]): Range[] {
   }
   if (mapped) ranges.push(mapped);
   return ranges.sort((a, b) => a.start - b.start);
+}
+
+/** The first few of them, in words. */
+export function rangesInWords(ranges: readonly Range[]): string {
+  const some = ranges.slice(0, 4).map(({ start, end }) => `[${hex(start)}, ${hex(end)})`);
+  return some.join(', ') + (ranges.length > some.length ? ', ...' : '');
 }

@@ -34,9 +34,9 @@ export interface AttachRequest {
 
 /**
  * `prefetch`: copy what is there now. `drop`: forget the copies before the next packet. A size: what a fault there is to
- * fetch, in bytes; 0 as it would otherwise.
+ * fetch, in bytes; 0 as it would otherwise. Read mostly: what was copied once is copied again as soon as it is out of date.
  */
-export type Advice = 'prefetch' | 'drop' | { readonly fetchSize: number };
+export type Advice = 'prefetch' | 'drop' | { readonly fetchSize: number } | { readonly readMostly: boolean };
 
 /** `pin`: kernels may store there; `unpin` takes one `pin` back. `detach`: the device's process is ending or has ended. `stop`: the thread is to end. */
 export type HostPagerRequest =

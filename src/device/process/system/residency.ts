@@ -15,6 +15,9 @@ export class Residency {
   readonly #blocks = new Map<number, Uint32Array>();
   #pages = 0;
 
+  /** What {@link ranges} gave, while nothing has changed: it is asked before every packet. */
+  #listed: readonly Range[] | undefined;
+
   constructor(pageSize: number) {
     this.pageSize = pageSize;
     this.blockSize = pageSize * BLOCK_PAGES;
@@ -33,6 +36,7 @@ export class Residency {
   }
 
   add(range: Range): void {
+    this.#listed = undefined;
     this.#each(range, true, (words, word, mask) => {
       this.#pages += popcount(mask & ~words[word]!);
       words[word]! |= mask;
@@ -40,6 +44,7 @@ export class Residency {
   }
 
   remove(range: Range): void {
+    this.#listed = undefined;
     this.#each(range, false, (words, word, mask) => {
       this.#pages -= popcount(mask & words[word]!);
       words[word]! &= ~mask;
@@ -72,7 +77,12 @@ export class Residency {
   }
 
   /** All of it, by start, neighbours as one. */
-  ranges(): Range[] {
+  ranges(): readonly Range[] {
+    this.#listed ??= this.#list();
+    return this.#listed;
+  }
+
+  #list(): Range[] {
     const found: { start: number; end: number }[] = [];
     const numbers = [...this.#blocks.keys()].sort((a, b) => a - b);
     for (const number of numbers) {

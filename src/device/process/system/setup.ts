@@ -12,7 +12,6 @@ import {
   UFFD_FEATURE_EXACT_ADDRESS,
   UFFD_FEATURE_THREAD_ID,
 } from '../../../linux/userfaultfd.ts';
-import type { Range } from '../../../mm/address.ts';
 import type { CoreData, PagerData } from '../child-messages.ts';
 import { AREA_BYTES, AREA_NAME } from './area.ts';
 import { initializeArea } from './gate.ts';
@@ -20,13 +19,11 @@ import type { SystemDescriptors } from './messages.ts';
 import { Requests } from './requests.ts';
 
 export class SystemSetup {
-  readonly room: Range;
   readonly userfaultfd = openUserfaultfd(UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_EXACT_ADDRESS);
   readonly #area = SharedMemory.create(AREA_NAME, AREA_BYTES);
   readonly #bell = eventfd();
 
-  constructor(room: Range) {
-    this.room = room;
+  constructor() {
     initializeArea(this.#area);
   }
 

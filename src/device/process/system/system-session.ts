@@ -10,6 +10,7 @@ import { takeDescriptor } from '../../../linux/other-process.ts';
 import { pidfdOpen } from '../../../linux/process.ts';
 import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES, COUNTERS, counterIndex } from './area.ts';
+import type { DeclaredSession } from './declared-session.ts';
 import type { Advice, AttachRequest } from './messages.ts';
 import { lossOfStores } from './opened.ts';
 import { type Attachment, attachDevice, refusal } from './system-pager.ts';
@@ -35,12 +36,16 @@ export interface SystemCounters {
   /** or it was advised. */
   readonly advisedBytes: number;
   readonly prefetchedBytes: number;
+  /** Bytes that were dropped as out of date and copied again at once, since they were advised to be read mostly. */
+  readonly refreshedBytes: number;
   /** Stores that opened pages for writing. */
   readonly writableFaults: number;
   /** Packets after which there was something to compare; bytes that had changed and went to the host; pages that could not. */
   readonly writeBacks: number;
   readonly writtenBackBytes: number;
   readonly unwrittenBytes: number;
+  /** In declared mode: bytes of what is declared that were copied to the device, since they had changed. */
+  readonly declaredBytes: number;
 }
 
 export const NO_SYSTEM_COUNTERS: SystemCounters = {
@@ -55,11 +60,27 @@ export const NO_SYSTEM_COUNTERS: SystemCounters = {
   untrackedBytes: 0,
   advisedBytes: 0,
   prefetchedBytes: 0,
+  refreshedBytes: 0,
   writableFaults: 0,
   writeBacks: 0,
   writtenBackBytes: 0,
   unwrittenBytes: 0,
+  declaredBytes: 0,
 };
+
+/** With what a device without faults has counted. */
+export function addDeclared(counters: SystemCounters, declared: DeclaredSession | undefined): SystemCounters {
+  if (!declared) return counters;
+  const { acquires, copiedBytes, writeBacks, writtenBackBytes, unwrittenBytes } = declared;
+  return {
+    ...counters,
+    acquires: counters.acquires + acquires,
+    writeBacks: counters.writeBacks + writeBacks,
+    writtenBackBytes: counters.writtenBackBytes + writtenBackBytes,
+    unwrittenBytes: counters.unwrittenBytes + unwrittenBytes,
+    declaredBytes: counters.declaredBytes + copiedBytes,
+  };
+}
 
 export class SystemSession {
   readonly #area: SharedMemory;
@@ -111,7 +132,7 @@ export class SystemSession {
       counter,
       this.#before[counter] + this.#area.f64[counterIndex(counter)]!,
     ]);
-    return Object.fromEntries(counted) as unknown as SystemCounters;
+    return { ...NO_SYSTEM_COUNTERS, ...Object.fromEntries(counted) };
   }
 
   /** The process has ended, or ends at once. */

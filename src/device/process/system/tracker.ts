@@ -86,15 +86,13 @@ export class HostTracker {
   arm(area: MappedArea, range: Range, cache: Cache): boolean {
     const fd = this.#userfaultfd;
     if (fd === undefined || !area.anonymous) return false;
-    if (!this.#pages!.scan({ start: range.start, end: range.start + cache.tracked.pageSize }, 'absent')) {
-      // A new mapping. Whatever was copied from its addresses before was of another one.
-      for (const each of this.#caches) for (const old of each.tracked.within(area)) each.replaced.add(old);
-      // All of the area, so that it stays one.
-      const refused = tryRegisterRange(fd, area.start, area.end - area.start, UFFDIO_REGISTER_MODE_WP);
-      if (refused !== '') return false;
-    }
     for (const other of this.#caches) if (other !== cache) this.#passOn(range, other);
-    return writeProtect(fd, range.start, range.end - range.start, true) === '';
+    if (this.#pages!.protect(range)) return true;
+    // A new mapping. Whatever was copied from its addresses before was of another one.
+    for (const each of this.#caches) for (const old of each.tracked.within(area)) each.replaced.add(old);
+    // All of the area, so that it stays one.
+    const refused = tryRegisterRange(fd, area.start, area.end - area.start, UFFDIO_REGISTER_MODE_WP);
+    return refused === '' && writeProtect(fd, range.start, range.end - range.start, true) === '';
   }
 
   /** Notes for another cache what has changed in a range that is about to be armed anew. */
@@ -110,18 +108,31 @@ export class HostTracker {
 
   /** What of the copies that `cache` has is out of date. */
   changes({ tracked, stale, replaced }: Cache): Changes {
-    const written: Range[] = stale.ranges();
-    const remapped: Range[] = replaced.ranges();
+    const written: Range[] = [...stale.ranges()];
+    const remapped: Range[] = [...replaced.ranges()];
     this.#areas.refresh();
+    let area: MappedArea | undefined;
+    /** Of one area, and so near to each other that they are looked at in one go. */
+    let parts: Range[] = [];
+    const look = (): void => {
+      if (parts.length > 0) this.#look(parts, area!, written, remapped);
+      parts = [];
+    };
     for (const range of tracked.ranges()) {
       for (let at: number = range.start; at < range.end; ) {
-        const area = this.#areas.at(at);
+        if (!area || at >= area.end || at < area.start) {
+          look();
+          area = this.#areas.at(at);
+        }
         const start = Math.min(range.end, Math.max(at, area?.start ?? range.end));
         if (start > at) remapped.push({ start: at, end: start });
         at = Math.min(range.end, area?.end ?? range.end);
-        if (start < at) this.#look({ start, end: at }, area!, written, remapped);
+        if (start >= at) continue;
+        if (parts.length > 0 && start - parts.at(-1)!.end > tracked.blockSize) look();
+        parts.push({ start, end: at });
       }
     }
+    look();
     return { written, remapped };
   }
 
@@ -130,10 +141,25 @@ export class HostTracker {
     return !replaced.has(page.start) && this.#pages!.scan(page, 'absent') !== undefined;
   }
 
-  #look(part: Range, area: MappedArea, written: Range[], remapped: Range[]): void {
-    const seen = area.readable && area.anonymous ? this.#pages!.scan(part, 'written') : undefined;
-    const absent = seen && this.#pages!.scan(part, 'absent');
-    if (!seen || !absent) remapped.push(part);
-    else written.push(...seen, ...absent);
+  #look(parts: readonly Range[], area: MappedArea, written: Range[], remapped: Range[]): void {
+    const span = { start: parts[0]!.start, end: parts.at(-1)!.end };
+    const changed = area.readable && area.anonymous ? this.#pages!.scan(span, 'changed') : undefined;
+    if (changed) for (const each of overlap(changed, parts)) written.push(each);
+    else if (parts.length === 1) remapped.push(span);
+    else for (const part of parts) this.#look([part], area, written, remapped);
   }
+}
+
+/** What two lists of ranges have in common; each by start, and disjoint. */
+function overlap(some: readonly Range[], others: readonly Range[]): Range[] {
+  const common: Range[] = [];
+  for (let i = 0, j = 0; i < some.length && j < others.length; ) {
+    const [a, b] = [some[i]!, others[j]!];
+    const start = Math.max(a.start, b.start);
+    const end = Math.min(a.end, b.end);
+    if (start < end) common.push({ start, end });
+    if (a.end < b.end) i++;
+    else j++;
+  }
+  return common;
 }
