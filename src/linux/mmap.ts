@@ -161,13 +161,20 @@ export function pageSize(): number {
   return knownPageSize;
 }
 
+/** Pages that are asked about at once: a byte for each. */
+const MOST_PAGES = 2 ** 18;
 const cMincore = libcFunction('int mincore(uintptr_t, size_t, void *)');
 
 /** How many pages of a range that the caller mapped are in memory now; mincore(2). */
 export function residentPages(address: Address, length: number): number {
-  const pages = new Uint8Array(Math.ceil(length / pageSize()));
-  checked(cMincore(address, length, pages), 'mincore', [address, length]);
+  const step = MOST_PAGES * pageSize();
+  const pages = new Uint8Array(Math.ceil(Math.min(length, step) / pageSize()));
   let resident = 0;
-  for (const page of pages) resident += page & 1;
+  for (let done = 0; done < length; done += step) {
+    const part = Math.min(step, length - done);
+    checked(cMincore(address + done, part, pages), 'mincore', [address + done, part]);
+    const count = Math.ceil(part / pageSize());
+    for (let i = 0; i < count; i++) resident += pages[i]! & 1;
+  }
   return resident;
 }

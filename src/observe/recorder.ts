@@ -1,6 +1,6 @@
 /**
  * Keeps what mirrors of this thread publish, for a trace. Beside the events it looks at how much memory buffers have, ten
- * times a second at most.
+ * times a second at most, and for no more than a fiftieth of the time.
  *
  * @module
  */
@@ -14,6 +14,8 @@ import type { ChromeTrace } from './trace-format.ts';
 
 /** Milliseconds between two looks at the memory of a mirror. */
 const SAMPLE_EVERY = 100;
+/** A look at large buffers takes long: the next one comes after so many times as long. */
+const SPARING = 50;
 const MOST_EVENTS = 1_000_000;
 /** Events that are written at once. */
 const LINES = 10_000;
@@ -103,9 +105,10 @@ export class Recorder {
   #sample(mirror: MirrorIdentity, time: number): void {
     const known = this.#mirrors.get(mirror.id);
     if (!known || time < known.next || known.object.closed) return;
-    known.next = time + SAMPLE_EVERY;
+    const began = performance.now();
     let residentBytes = 0;
     for (const buffer of known.object.buffers()) residentBytes += buffer.residentBytes();
+    known.next = time + Math.max(SAMPLE_EVERY, SPARING * (performance.now() - began));
     this.#keep({ name: 'sample', event: { mirror, time, residentBytes } });
   }
 }
