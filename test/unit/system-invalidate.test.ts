@@ -61,7 +61,7 @@ describe('queue.invalidate', () => {
       const pages = hostPages(1, 1);
       const ring = FixedBuffer.pin(pages.address, PAGE);
       if (typeof ring === 'string') return t.skip(`io_uring is refused here: ${ring}`);
-      const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-'));
+      const folder = mkdtempSync(join(tmpdir(), 'system-svm-'));
       const file = openSync(join(folder, 'file'), 'w+');
       try {
         for (const [round, invalidate] of [

@@ -104,7 +104,7 @@ describe('other memory at the same addresses', () => {
 describe('memory whose changes can not be seen', () => {
   it('is fetched anew for each launch: a mapped file changed by write(2) and through a second mapping', () =>
     withSystem(async ({ proc, touch }) => {
-      const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-'));
+      const folder = mkdtempSync(join(tmpdir(), 'system-svm-'));
       const fd = openSync(join(folder, 'file'), 'w+');
       try {
         writeSync(fd, new Uint8Array(4 * PAGE).fill(5));

@@ -139,7 +139,7 @@ describe('stores anywhere', () => {
   it('reach a shared file, and a private copy of one without the file', () =>
     withSystem(async ({ proc, program }) => {
       const put = program.kernel('put', ['pointer', 'u32']);
-      const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-'));
+      const folder = mkdtempSync(join(tmpdir(), 'system-svm-'));
       const fd = openSync(join(folder, 'file'), 'w+');
       try {
         writeSync(fd, new Uint8Array(2 * PAGE).fill(5));
