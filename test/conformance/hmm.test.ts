@@ -132,7 +132,7 @@ describe('hmm-tests: mirroring', () => {
 
   it("file_read, file_write: a mapped file; a shared file's write reaches the file", () =>
     withSystem(async (on) => {
-      const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-'));
+      const folder = mkdtempSync(join(tmpdir(), 'hmm-'));
       const fd = openSync(join(folder, 'file'), 'w+');
       try {
         writeSync(

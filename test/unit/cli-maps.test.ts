@@ -170,7 +170,7 @@ test('a window is drawn from its low end to its high end, which cut what lies ac
 });
 
 test('names that would steer the terminal are shown without that', () => {
-  const file = join(tmpdir(), `mirrorspace-hostile-${process.pid}.maps`);
+  const file = join(tmpdir(), `hostile-${process.pid}.maps`);
   writeFileSync(file, '00400000-00401000 r--p 00000000 08:01 12   /tmp/\x1b[2Jgone\x07\n');
   try {
     const { stdout } = cli('maps', '--maps', file);

@@ -29,7 +29,7 @@ import { POCL, poclMissing } from '../fixtures/opencl.ts';
 import { runProgram } from '../fixtures/run-child.ts';
 
 const skip = { skip: poclMissing() ?? false };
-const above = mkdtempSync(join(tmpdir(), 'mirrorspace-opencl-'));
+const above = mkdtempSync(join(tmpdir(), 'opencl-cache-'));
 after(() => rmSync(above, { recursive: true, force: true }));
 let folders = 0;
 const newFolder = () => join(above, `cache-${++folders}`);

@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 // Outside of the checkout, so that nothing of it is found.
-const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-package-'));
+const folder = mkdtempSync(join(tmpdir(), 'packed-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Without what `npm test` has set: it is of another project. */

@@ -98,7 +98,7 @@ test('the lock and the channel of the page are used as they are meant to', async
 });
 
 test('what was a SharedArrayBuffer is a buffer', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-'));
+  const folder = mkdtempSync(join(tmpdir(), 'share-examples-'));
   try {
     const file = join(folder, 'double.mjs');
     writeFileSync(file, block('// double.mjs').replaceAll("'mirrorspace'", LIBRARY));

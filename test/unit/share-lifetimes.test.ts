@@ -69,7 +69,7 @@ test('after the owner has closed, attached buffers are freed, and everything tha
     assert.deepEqual(await waits, [true, 'closed', 'closed', 'closed', 'closed']);
     assert.deepEqual(arenaMappings('lives', other.pid), []);
     assert.equal(
-      [...descriptors(other.pid).values()].filter((target) => target.includes('mirrorspace')).length,
+      [...descriptors(other.pid).values()].filter((target) => target.includes('memfd:mirrorspace')).length,
       0,
     );
   }));
