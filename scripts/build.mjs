@@ -50,6 +50,7 @@ try {
         'src/layout/index.ts',
         'src/observe/index.ts',
         'src/observe/trace.ts',
+        'src/web/index.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
         'src/device/conformance/kernels.ts',

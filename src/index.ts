@@ -40,6 +40,8 @@ export type {
   OpenClArgumentKind,
   OpenClArgumentsOf,
   OpenClKernel,
+  StructFieldValue,
+  StructFieldValues,
   StructKind,
   StructValue,
 } from './device/opencl/argument-kinds.ts';

@@ -78,6 +78,11 @@ export interface PinnedRange extends Range {
 
 /** How the mirror tells a device about its memory, and asks when a freed range is out of use. */
 export interface MirrorPort {
+  /**
+   * A buffer comes to lie there, be it for this device or not: nothing else of the host's does any more. Told before
+   * {@link MirrorPort.mapped} and before anybody stores there.
+   */
+  arriving?(range: Range): void;
   /** A buffer came to be. Must not block. */
   mapped(range: Range, access: 'read' | 'write'): void;
   /**

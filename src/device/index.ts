@@ -44,6 +44,7 @@ export {
 } from '../engine/protected-window.ts';
 export { RingDevice, type RingDeviceOptions } from '../engine/ring-device.ts';
 export { type Ordering, type QueueHost, RingQueue } from '../engine/ring-queue.ts';
+export type { PacketAround } from '../engine/ring-slots.ts';
 export { type CoreData, type CoreServer, serveCore } from '../engine/serve-core.ts';
 export { type PagedWindow, type PagerData, servePager } from '../engine/serve-pager.ts';
 export { Settlement } from '../engine/settlement.ts';

@@ -70,12 +70,13 @@ function extend(buffer: SvmBuffer, size: number, { placer, attached }: GrowthPar
   }
 }
 
-/** Tells the devices that may touch it of a range that is mapped now. */
+/** Tells all devices of a range that is mapped now, and those that may touch it that they may. */
 export function tellMapped(
   attached: readonly AttachedDevice[],
   access: readonly Access[],
   range: Range,
 ): void {
+  for (const { port } of attached) port.arriving?.(range);
   attached.forEach(({ port }, i) => {
     const may = access[i]!;
     if (may !== 'none') port.mapped(range, may);

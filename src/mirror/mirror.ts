@@ -43,6 +43,8 @@ export type DeviceRecord = Record<string, Device>;
 
 export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   readonly name: string;
+  /** As events have it: no other mirror of this thread has the same. */
+  readonly id: number;
   readonly devices: Devices;
   readonly pageSize = pageSize();
   /** @internal For accessors: `alloc` gives no structures. */
@@ -74,7 +76,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
   /** @internal Use {@link openMirror}. */
   constructor(arena: Arena, live: LiveBuffers, attached: readonly AttachedDevice[], commands: CommandScope) {
     this.#commands = commands;
-    this.name = commands.mirror.name;
+    ({ id: this.id, name: this.name } = commands.mirror);
     this.#arena = arena;
     this.#attached = attached;
     this.#live = live;

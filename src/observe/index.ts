@@ -6,9 +6,21 @@
  */
 export type { Address, Range } from '../mm/address.ts';
 export type { Placement, Refusal } from '../placement/index.ts';
+export { Activity, type SeenCommand } from './activity.ts';
 export { channelName, EVENT_NAMES, subscribe } from './channels.ts';
 export { chromeTrace, type MemorySample, type RecordedEvent, type TraceOptions } from './chrome-trace.ts';
 export type * from './events.ts';
 export { Recorder, type RecorderOptions } from './recorder.ts';
 export { recordSites } from './sites.ts';
+export type {
+  BufferToSee,
+  DeviceToSee,
+  MirrorSnapshot,
+  MirrorToSee,
+  SeenBuffer,
+  SeenDevice,
+  SeenHeld,
+  SeenVma,
+} from './snapshot.ts';
+export { type SnapshotOptions, takeSnapshot } from './take-snapshot.ts';
 export type * from './trace-format.ts';

@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 /** The programs that a page must have, since a page without any would pass. */
 const EXPECTED: Record<string, readonly string[]> = {
   'heap.md': ['list.ts', 'words.ts'],
-  'observability.md': ['watch.ts'],
+  'observability.md': ['watch.ts', 'live.ts'],
   'native-libraries.md': ['crc.ts'],
   'queues.md': ['order.ts', 'after.ts', 'groups.ts'],
 };

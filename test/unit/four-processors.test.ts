@@ -29,7 +29,7 @@ function run(folder: string, vendors: string) {
 const rowsOf = (stdout: string): string[][] =>
   stdout
     .split('\n')
-    .filter((line) => / \d+(\.\d+)? x( |$)/.test(line))
+    .filter((line) => / [\d,]+(\.\d+)? x( |$)/.test(line))
     .map((line) => line.trim().split(/ {2,}/));
 
 const longestOf = (stdout: string): string[] =>

@@ -100,6 +100,7 @@ const rules: Record<string, readonly string[]> = {
     'node:',
   ],
   observe: ['placement/', 'mm/', 'errors.ts', 'node:'],
+  web: ['observe/index.ts', 'errors.ts', 'node:'],
   cli: ['mirrorspace', 'node:', 'commander', 'picocolors'],
   'index.ts': ['device/', 'mirror/', 'placement/', 'layout/', 'observe/', 'mm/', 'errors.ts'],
 };

@@ -231,6 +231,23 @@ describe('memory of the driver', skip, () => {
     });
   });
 
+  test('is reached by another OpenCL device of plain pointers, and not by one with memory of its own', async () => {
+    const devices = { own: ownMemory(), plain: openclDevice(), other: ownMemory() };
+    await withDevices(devices, async (mirror) => {
+      const { own, plain } = mirror.devices;
+      const buffer = mirror.alloc(4096, { devices: ['own', 'plain'] });
+      const node = Node.in(buffer).at(buffer.address);
+      node.value = 7;
+      const [byOwn, byPlain] = await Promise.all(
+        [own, plain].map(async (device) => (await device.load(LIST)).kernel('times', ['pointer', 'u32'])),
+      );
+      const first = own.queue.launch(byOwn!, { items: 1, args: [buffer, 2] });
+      await plain.queue.launch(byPlain!, { items: 1, args: [buffer, 3], after: first }).done;
+      assert.equal(node.value, 42);
+      assert.throws(() => mirror.alloc(4096), /device 'other' takes memory of its own driver only/);
+    });
+  });
+
   const run = (what: string) => {
     const program = fileURLToPath(new URL('../fixtures/programs/opencl-svm-memory.mjs', import.meta.url));
     const env = { ...process.env, OCL_ICD_VENDORS: POCL };

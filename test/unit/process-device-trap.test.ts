@@ -96,9 +96,13 @@ it('a process device that may have few addresses says so, and works with a small
     process.execPath,
     path,
   ]);
-  const { all, narrow } = JSON.parse(stdout);
+  const { all, narrow, system, narrowSystem } = JSON.parse(stdout);
   assert.equal(all.missing, 'address space');
   assert.equal(all.errno, 'ENOMEM');
   assert.match(all.message, /smaller window/);
   assert.deepEqual(narrow, { counted: 100 });
+  // So it is where it is to reach system memory: no fall into declared mode, which needs as many.
+  assert.deepEqual([system.missing, system.errno], [all.missing, all.errno]);
+  assert.match(system.message, /smaller window/);
+  assert.deepEqual(narrowSystem, { counted: 100 });
 });

@@ -16,6 +16,7 @@ import {
   processDevice,
 } from 'mirrorspace';
 import { addressOf } from '../../src/ffi/library.ts';
+import { munmap } from '../../src/linux/mmap.ts';
 import { arenaMappings } from '../fixtures/proc.ts';
 import { hostPages, PAGE, systemKernels, withSystem } from '../fixtures/system.ts';
 
@@ -270,6 +271,40 @@ describe('declarations that come and go', () => {
       assert.equal(arenaMappings(mirror.name).length, before);
       assert.equal(proc.counters().reopens, 0);
     }, declared));
+
+  it('make way for buffers, also of other devices: these begin with zeros, and lose nothing when a pin ends', async () => {
+    const a = processDevice({ cores: 1, system: 'all', faults: 'trap' });
+    const mirror = await openMirror({ devices: { a, b: processDevice({ cores: 1 }) } });
+    try {
+      const { queue } = mirror.devices.a;
+      const program = await mirror.devices.a.load(systemKernels);
+      const put = program.kernel('put', ['pointer', 'u32']);
+      for (const devices of [['b'], ['a', 'b']]) {
+        const pages = hostPages(3, 1);
+        const pin = mirror.pin(pages.bytes);
+        await queue.launch(put, { items: 1, args: [pin.address + 1, 200] }).done;
+        assert.equal(pages.bytes[1], 200);
+        // As when a view was transferred and its memory freed.
+        munmap(pages.address, pages.size);
+        const buffer = mirror.alloc(pages.size, { place: { at: pages.address }, devices });
+        assert.ok(buffer.bytes.every((byte) => byte === 0));
+        buffer.bytes.fill(9);
+        pin.dispose();
+        const elsewhere = hostPages(1, 1);
+        using other = mirror.pin(elsewhere.bytes);
+        await queue.launch(put, { items: 1, args: [other, 50] }).done;
+        assert.equal(elsewhere.bytes[0], 50);
+        assert.ok(buffer.bytes.every((byte) => byte === 9));
+        const seen = await mirror.devices.b.load(systemKernels);
+        const out = mirror.alloc(PAGE);
+        const take = seen.kernel('take', ['pointer', 'f64', 'pointer']);
+        await mirror.devices.b.queue.launch(take, { items: 1, args: [buffer, PAGE, out] }).done;
+        assert.ok(out.bytes.every((byte) => byte === 9));
+      }
+    } finally {
+      await mirror.close();
+    }
+  });
 
   it('end by themselves where the view is transferred: the launch under way names what is lost', () =>
     withSystem(async ({ mirror, proc, program }) => {

@@ -28,17 +28,18 @@ export type OpenClArgumentKind = ArgumentKind | 'local' | StructKind;
  * fields, all of them (of a union, one or more). OpenCL C has no pointers in such structures: a `u64` takes an address, or
  * a buffer, as does a pointer that the program has as `ulong`.
  */
-export type StructValue<T> = T extends Struct<string, infer F> ? Fields<F> | FieldValues<F> : never;
+export type StructValue<T> = T extends Struct<string, infer F> ? Fields<F> | StructFieldValues<F> : never;
 
 /** Optional, since a struct's type and a union's are one to TypeScript; a launch throws where a struct's is missing. */
-type FieldValues<F> = { readonly [Name in keyof F]?: FieldValue<F[Name]> };
+export type StructFieldValues<F> = { readonly [Name in keyof F]?: StructFieldValue<F[Name]> };
 
-type FieldValue<T> = T extends Pointer
+/** What a field of a struct by value takes. */
+export type StructFieldValue<T> = T extends Pointer
   ? Address | number | Addressed
   : T extends Scalar<'u64' | 'i64'>
     ? bigint | number | Addressed
     : T extends ArrayType<infer E>
-      ? ValueOf<T> | ArrayLike<FieldValue<E>>
+      ? ValueOf<T> | ArrayLike<StructFieldValue<E>>
       : T extends Struct
         ? StructValue<T>
         : ValueOf<T>;

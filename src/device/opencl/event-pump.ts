@@ -9,6 +9,7 @@
  * @module
  */
 
+import { isMainThread } from 'node:worker_threads';
 import type { QueuedCommand } from '../../engine/command.ts';
 import { CommandPump } from '../../engine/command-pump.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
@@ -61,9 +62,12 @@ export class EventPump extends CommandPump {
     return this.stopped ? 0 : this.#slots.reduce((sum, { head }) => sum + head, 0) | 0;
   }
 
-  /** In the driver: its threads then have the processor that looking would take, and wake this one. */
+  /**
+   * In the driver: its threads then have the processor that looking would take, and wake this one. Not in a worker thread,
+   * which could not be terminated there while a kernel never ends.
+   */
   override awaitAlone(command: QueuedCommand): boolean {
-    if (this.stopped) return false;
+    if (this.stopped || !isMainThread) return false;
     return this.#slots.some((slots) => slots.await(command));
   }
 

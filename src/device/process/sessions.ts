@@ -28,10 +28,8 @@ const ATTEMPTS_FOR_HOST = 4;
 /** The mirror's port, with what the mirror pins. */
 export function withPins({ ring, system }: Sessions): MirrorPort {
   return {
-    mapped(range, access) {
-      system.yield(range);
-      ring.mapped(range, access);
-    },
+    arriving: (range) => system.yield(range),
+    mapped: (range, access) => ring.mapped(range, access),
     unmapped: (range) => ring.unmapped(range),
     drained: (callback) => ring.drained(callback),
     nudge: () => ring.nudge(),

@@ -61,9 +61,19 @@ export class SystemMemory {
 
   /** What the host does around each packet; for all lives. */
   readonly around: PacketAround = {
-    enter: () => this.#declared?.enter() ?? true,
+    enter: () => this.#declared?.enter() ?? this.#unpinTransferred(),
     leave: () => this.#declared?.leave(),
   };
+
+  /** By demand: what a view has lost is nobody's to store to. */
+  #unpinTransferred(): true {
+    for (const [pin, takeBack] of this.#pinned) {
+      if (pin.held()) continue;
+      takeBack();
+      this.#pinned.delete(pin);
+    }
+    return true;
+  }
 
   /** Where the process could not be started, or served: whether it is to be tried again, in declared mode. */
   fallsBack(error: unknown): boolean {

@@ -96,7 +96,8 @@ export class Copies implements Cache {
     this.#untracked.remove(only);
     const chunk = this.#preferred(page, bounds) ?? this.#chunk(page, bounds, area);
     const gaps = this.#resident(area).gaps(chunk);
-    if (gaps.length === 1) return this.#fetchAll(gaps[0]!, page, area);
+    // Copying wakes: whoever is woken must not be ahead of what is told.
+    if (gaps.length === 1 && began === undefined) return this.#fetchAll(gaps[0]!, page, area);
     let outcome: Outcome = 'done';
     let bytes = 0;
     for (const gap of gaps) {

@@ -196,7 +196,8 @@ export class DevicePages {
     const { area } = this.#o;
     this.#count('writeBacks', 1);
     const failed = [...this.#unwritten.splice(0), ...this.#twins.flushAll(TRACED.WRITE_BACK_COMPLETION)];
-    clearOpened(area);
+    // Where the device has died meanwhile, nobody hears this answer, and its host is to find what is missing.
+    if (failed.length === 0) clearOpened(area);
     for (const { start, end } of failed) this.#count('unwrittenBytes', end - start);
     area.i32[AREA.MORE] = 0;
     this.#reply(failed.slice(0, MOST_DROPS));

@@ -8,7 +8,6 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { CHILD_FD } from '../../../engine/child-protocol.ts';
 import { CONTROL_BYTES } from '../../../engine/control-layout.ts';
 import { SharedMemory } from '../../../engine/shared-memory.ts';
-import { UsefulSpin } from '../../../engine/useful-spin.ts';
 import { close } from '../../../linux/memfd.ts';
 import { pageSize } from '../../../linux/mmap.ts';
 import { takeDescriptor } from '../../../linux/other-process.ts';
@@ -18,6 +17,7 @@ import { AREA_BYTES } from './area.ts';
 import type { Copies } from './copies.ts';
 import { DevicePages } from './device-pages.ts';
 import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRequest } from './messages.ts';
+import { SpinCredit } from './spin-credit.ts';
 import { HostTracker } from './tracker.ts';
 
 /**
@@ -48,7 +48,8 @@ export class HostPager {
   readonly #count = new BigUint64Array(1);
   /** Messages that came in while a device was being served, and must not be taken in then. */
   readonly #later: HostPagerRequest[] = [];
-  readonly #spin = new UsefulSpin(SPIN_FOR);
+  readonly #afterFaults = new SpinCredit();
+  readonly #afterRequests = new SpinCredit();
   #poller: Poller;
 
   constructor(data: HostPagerData) {
@@ -58,12 +59,13 @@ export class HostPager {
 
   /** Returns when it is told to stop. */
   run(): void {
-    let served = false;
+    /** Of what was served last, where anything was. */
+    let credit: SpinCredit | undefined;
     for (;;) {
       const poller = this.#poller;
       if (this.#later.length > 0) poller.wait(0);
-      else if (!served || !this.#looked()) poller.wait(LOOK_UP);
-      served = false;
+      else if (!credit?.next() || !this.#looked(credit)) poller.wait(LOOK_UP);
+      credit = undefined;
       // Whoever has rung is asked, and nobody else: a read that finds nothing costs more than what it would have found.
       const asked = [...this.#devices].map(([id, device], i) => ({
         id,
@@ -76,23 +78,19 @@ export class HostPager {
       for (const { id, device, faults, rung } of asked)
         if ((faults || rung) && this.#devices.has(id)) {
           this.#serve(id, device, faults, rung);
-          served = true;
+          credit = faults ? this.#afterFaults : (credit ?? this.#afterRequests);
         }
     }
   }
 
   /** Looks for a while; true where there is something to do. */
-  #looked(): boolean {
-    const spin = this.#spin.next();
-    const start = performance.now();
-    do {
-      if (this.#poller.wait(0) > 0) {
-        this.#spin.worked(performance.now() - start);
-        return true;
-      }
-    } while (performance.now() - start < spin);
-    this.#spin.failed(spin);
-    return false;
+  #looked(credit: SpinCredit): boolean {
+    const until = performance.now() + SPIN_FOR;
+    let found = false;
+    do found = this.#poller.wait(0) > 0;
+    while (!found && performance.now() < until);
+    credit.looked(found);
+    return found;
   }
 
   #serve(id: number, { pages, bell }: Served, faults: boolean, rung: boolean): void {

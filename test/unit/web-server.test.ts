@@ -1,0 +1,233 @@
+/** The live server: it tells what mirrors do to whoever has its address, and nothing to anybody else. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { get, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { describe, it } from 'node:test';
+import { type LiveSnapshot, serve } from 'mirrorspace/serve';
+import { decide } from '../../src/web/requests.ts';
+import { withMirror } from '../fixtures/with-mirror.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly text: string;
+}
+
+function ask(url: string, method = 'GET', headers: Record<string, string> = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, text }));
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+const codeOf = ({ text }: Answer): string => JSON.parse(text).error.code;
+
+/** Reads server-sent events until one is as asked. */
+function readEvents(url: string) {
+  const events: { name: string; data: unknown }[] = [];
+  let text = '';
+  let told = (): void => {};
+  const sent = get(url, { agent: false }, (response) => {
+    response.setEncoding('utf8');
+    response.on('error', () => {});
+    response.on('data', (part) => {
+      text += part;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const lines = text.slice(0, end).split('\n');
+        text = text.slice(end + 2);
+        const name = lines.find((line) => line.startsWith('event: '))?.slice(7);
+        const data = lines.find((line) => line.startsWith('data: '))?.slice(6);
+        events.push({ name: name ?? '', data: data === undefined ? undefined : JSON.parse(data) });
+      }
+      told();
+    });
+  });
+  sent.on('error', () => {});
+  return {
+    events,
+    until: async (fits: () => boolean): Promise<void> => {
+      while (!fits()) await new Promise<void>((resolve) => (told = resolve));
+    },
+    end: () => sent.destroy(),
+  };
+}
+
+describe('the live server', () => {
+  it('gives pictures of mirrors, with what they did since it runs', () =>
+    withMirror(async ({ mirror, wasm, program }) => {
+      await using server = await serve({ mirrors: [mirror] });
+      const buffer = mirror.alloc(65536, { name: 'shown' });
+      const command = wasm.queue.launch(program.kernel('increment', ['pointer']), {
+        items: 1,
+        args: [buffer],
+      });
+      await command.done;
+      const { status, headers, text } = await ask(`${server.url}snapshot`);
+      assert.deepEqual(
+        [status, headers['content-type'], headers['cache-control']],
+        [200, 'application/json', 'no-store'],
+      );
+      const { mirrors } = JSON.parse(text) as LiveSnapshot;
+      assert.deepEqual(
+        mirrors.map(({ id }) => id),
+        [mirror.id],
+      );
+      const [seen] = mirrors;
+      assert.ok(seen!.buffers.some(({ name, start }) => name === 'shown' && start === buffer.address));
+      assert.deepEqual(
+        seen!.commands.map(({ launch, end }) => [launch.kernel, end?.status, end?.times.finished]),
+        [['increment', 'complete', command.times.finished]],
+      );
+      if (wasm.faults === 'userfaultfd')
+        assert.ok(
+          seen!.faults.some(({ address }) => address === buffer.address),
+          text,
+        );
+    }));
+
+  it('sees mirrors that are opened while it runs, and no longer those that were closed', async () => {
+    await using server = await serve();
+    const count = async () =>
+      (JSON.parse((await ask(`${server.url}snapshot`)).text) as LiveSnapshot).mirrors.length;
+    assert.equal(await count(), 0);
+    await withMirror(async () => assert.equal(await count(), 1));
+    assert.equal(await count(), 0);
+  });
+
+  it('tells events as they happen', () =>
+    withMirror(async ({ mirror }) => {
+      await using server = await serve();
+      const reader = readEvents(`${server.url}events`);
+      await reader.until(() => reader.events.length > 0);
+      const buffer = mirror.alloc(4096, { name: 'told' });
+      buffer.free();
+      await reader.until(() => reader.events.some(({ name }) => name === 'unmap'));
+      const map = reader.events.find(({ name }) => name === 'map')!.data as Record<string, unknown>;
+      assert.deepEqual([map.buffer, map.address, map.size], ['told', buffer.address, 4096]);
+      reader.end();
+    }));
+
+  it('answers nobody without the token, under another name, from another site, or who wants to change something', async () => {
+    await using server = await serve();
+    const { url, port } = server;
+    const base = `http://127.0.0.1:${port}/`;
+    const local = `127.0.0.1:${port}`;
+    assert.equal((await ask(url)).status, 200);
+    assert.equal(
+      (await ask(url, 'GET', { host: `localhost:${port}`, origin: `http://${local}` })).status,
+      200,
+    );
+    for (const [answer, status, code] of [
+      [await ask(base), 403, 'token'],
+      [await ask(`${base}snapshot`), 403, 'token'],
+      [await ask(`${url.slice(0, -2)}/snapshot`), 403, 'token'],
+      [await ask(url, 'GET', { host: 'evil.example' }), 421, 'host'],
+      [await ask(url, 'GET', { host: `evil.example:${port}` }), 421, 'host'],
+      [await ask(url, 'GET', { origin: 'http://evil.example' }), 403, 'origin'],
+      [await ask(url, 'GET', { origin: 'null' }), 403, 'origin'],
+      [await ask(`${url}snapshot`, 'POST'), 405, 'method'],
+      [await ask(`${url}snapshot`, 'DELETE'), 405, 'method'],
+      [await ask(url, 'OPTIONS', { origin: `http://${local}` }), 405, 'method'],
+      [await ask(`${url}../../etc/passwd`), 403, 'token'],
+      [await ask(`${url}x%2f..%2fy`), 404, 'path'],
+      [await ask(`${url}constructor`), 404, 'path'],
+    ] as const) {
+      assert.deepEqual([answer.status, codeOf(answer)], [status, code], answer.text);
+      assert.ok(!answer.text.includes(url.split('/')[3]!));
+      assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+      assert.equal(answer.headers['access-control-allow-origin'], undefined);
+    }
+    assert.equal((await ask(`${url}snapshot`, 'PUT')).headers.allow, 'GET, HEAD');
+    const head = await ask(`${url}snapshot`, 'HEAD');
+    assert.deepEqual([head.status, head.text], [200, '']);
+    const other = await serve();
+    assert.notEqual(other.url.split('/')[3], url.split('/')[3]);
+    await other.close();
+  });
+
+  it('listens on this machine only', async () => {
+    await using server = await serve();
+    const others = Object.values(networkInterfaces()).flatMap((list) =>
+      (list ?? []).filter(({ internal, family }) => !internal && family === 'IPv4'),
+    );
+    for (const { address } of others) {
+      const outcome = await new Promise<string>((resolve) => {
+        const socket = connect({ host: address, port: server.port });
+        socket.on('connect', () => resolve('connected'));
+        socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code!));
+      });
+      assert.equal(outcome, 'ECONNREFUSED');
+    }
+  });
+
+  it('takes so many readers of events and no more, until one goes', async () => {
+    await using server = await serve();
+    const readers = Array.from({ length: 16 }, () => readEvents(`${server.url}events`));
+    for (const reader of readers) await reader.until(() => reader.events.length > 0);
+    const refused = await ask(`${server.url}events`);
+    assert.deepEqual([refused.status, codeOf(refused)], [503, 'full']);
+    for (const reader of readers) reader.end();
+  });
+
+  it('never keeps its process alive, and is gone once closed', async () => {
+    const program = "import { serve } from 'mirrorspace/serve'; console.log((await serve()).url);";
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: new URL('../..', import.meta.url),
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    assert.equal(status, 0);
+    assert.match(stdout, /^http:\/\/127\.0\.0\.1:\d+\/[\w-]{32}\/\n$/);
+    const server = await serve();
+    const reader = readEvents(`${server.url}events`);
+    await reader.until(() => reader.events.length > 0);
+    await Promise.all([server.close(), server.close()]);
+    await assert.rejects(ask(server.url), { code: 'ECONNREFUSED' });
+  });
+
+  it('refuses options that make no sense, and a port that is taken', async () => {
+    await using server = await serve();
+    await assert.rejects(serve({ port: server.port }), { code: 'EADDRINUSE' });
+    await assert.rejects(serve({ port: -1 }), { code: 'ERR_OUT_OF_RANGE' });
+    await assert.rejects(serve({ port: '80' as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    await assert.rejects(serve({ mirrors: {} as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    await assert.rejects(serve({ mirrors: [1] as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    await assert.rejects(serve(null as never), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+});
+
+describe('the decision about a request', () => {
+  it('wants all of the token, and a Host', () => {
+    const token = 'abcd';
+    const good = {
+      method: 'GET',
+      url: '/abcd/snapshot?x=1',
+      host: 'LOCALHOST:80',
+      origin: undefined,
+      token,
+      port: 80,
+    };
+    assert.deepEqual(decide(good), { answer: 'snapshot' });
+    for (const url of [
+      '/abc/snapshot',
+      '/abcde/snapshot',
+      '//abcd/snapshot',
+      '/',
+      '',
+      'abcd/snapshot',
+      '/ABCD/',
+    ])
+      assert.equal((decide({ ...good, url }) as { code?: string }).code, 'token', url);
+    assert.equal((decide({ ...good, host: undefined }) as { code?: string }).code, 'host');
+  });
+});
