@@ -119,11 +119,11 @@ function system(): Promise<Look> {
     await device.queue.launch(load, { items: 1, args: [pin.address, out] }).done;
     const seen = out.view(Uint32Array)[0];
     if (seen !== SECRET) throw new Error(`a kernel read ${seen} where JavaScript had stored ${SECRET}`);
-    const read = `a kernel read a JavaScript array at ${hex(pin.address)}`;
-    if (device.systemPaging === 'demand') return { status: 'ok', found: read };
+    const found = `a kernel read a JavaScript array at ${hex(pin.address)}`;
+    if (device.systemPaging === 'demand') return { status: 'ok', found };
     return {
       status: 'limited',
-      found: `${read}, which was pinned; it reaches nothing else (${device.systemPaging})`,
+      found: `${found}, which was pinned; other memory can't be reached`,
       remedy: 'see userfaultfd and ptrace-scope above',
     };
   });
