@@ -15,6 +15,7 @@ import {
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
+import { build as buildPage } from 'vite';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const made = mkdtempSync(`${root}.dist-`);
@@ -51,6 +52,7 @@ try {
         'src/observe/index.ts',
         'src/observe/trace.ts',
         'src/web/index.ts',
+        'src/web/live.ts',
         'src/device/index.ts',
         'src/device/conformance/index.ts',
         'src/device/conformance/kernels.ts',
@@ -95,6 +97,12 @@ import { createRequire as requireOf } from 'node:module'; const require = requir
     chmodSync(`${made}/cli/main.js`, 0o755);
     writeFileSync(`${made}/cli/LICENSES.txt`, licences(['commander', 'picocolors']));
     await compileConformanceKernels();
+    await buildPage({
+      configFile: `${root}src/page/vite-config.ts`,
+      build: { outDir: `${made}/page` },
+      logLevel: 'warn',
+    });
+    writeFileSync(`${made}/page/LICENSES.txt`, licences(['uplot']));
     const old = `${made}-old`;
     if (existsSync(`${root}dist`)) renameSync(`${root}dist`, old);
     // A folder made by mkdtemp is its maker's alone.
@@ -112,7 +120,7 @@ function licences(packages) {
     const { version } = JSON.parse(readFileSync(`${root}node_modules/${name}/package.json`, 'utf8'));
     return `${name} ${version}\n\n${readFileSync(`${root}node_modules/${name}/LICENSE`, 'utf8').trim()}\n`;
   });
-  return `The command line contains code of these packages.\n\n${texts.join('\n\n')}`;
+  return `The files beside this one contain code of these packages.\n\n${texts.join('\n\n')}`;
 }
 
 /** The conformance suite's kernels, in AssemblyScript. They have no static data. */

@@ -15,6 +15,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Mirror, MirrorError, openMirror, type WasmDevice, wasmDevice } from 'mirrorspace';
 import { sizeof } from 'mirrorspace/layout';
+import { serve } from 'mirrorspace/serve';
 import colours from 'picocolors';
 import { check, randomPixels, sampleRows } from './check.ts';
 import { gridLength, writeGrid } from './globe.ts';
@@ -80,12 +81,25 @@ async function run(options: Options): Promise<number> {
   const input = await readPoints(file);
   console.log(describeInput(file, input));
 
+  const server = options.serve ? await serve() : undefined;
+  if (server) console.log(`${colours.green('live page:')} ${server.url}`);
   const mirror = await openMirror({ devices: { wasm: wasmDevice({ cores: options.cores }) } });
   try {
-    return await nearest(mirror, input, options);
+    const status = await nearest(mirror, input, options);
+    if (server) await interrupted();
+    return status;
   } finally {
     await mirror.close();
+    await server?.close();
   }
+}
+
+/** Resolves at Ctrl-C. */
+async function interrupted(): Promise<void> {
+  console.log('The live page stays until Ctrl-C.');
+  const alive = setInterval(() => {}, 2 ** 30);
+  await new Promise((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve));
+  clearInterval(alive);
 }
 
 async function nearest(

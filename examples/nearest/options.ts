@@ -17,6 +17,8 @@ export interface Options {
   readonly map: MapFrame;
   readonly cores: number;
   readonly seed: number;
+  /** Show a live page, and stay until interrupted. */
+  readonly serve: boolean;
 }
 
 export class UsageError extends Error {
@@ -36,6 +38,7 @@ airports of the vega-datasets package are used.
   --out FILE            where the picture goes; nearest.png by default
   --cores N             cores of the device, 1 to 16; all of the machine's by default
   --seed N              seed of the random checks; a new one at each run by default
+  --serve               a live page over the job's memory; stays until Ctrl-C
   --help                this text`;
 
 const MOST_CORES = 16;
@@ -60,6 +63,7 @@ export function parseOptions(args: readonly string[], defaultSize: string): Opti
       seed === undefined
         ? crypto.getRandomValues(new Uint32Array(1))[0]!
         : parseInteger('--seed', seed, 0, 2 ** 32 - 1),
+    serve: values.serve ?? false,
   };
 }
 
@@ -74,6 +78,7 @@ function parse(args: readonly string[]) {
         out: { type: 'string' },
         cores: { type: 'string' },
         seed: { type: 'string' },
+        serve: { type: 'boolean' },
         help: { type: 'boolean' },
       },
     });

@@ -12,6 +12,7 @@ import { doctorCommand } from './doctor.ts';
 import { mapsCommand } from './maps.ts';
 import { Failure, UsageFailure } from './output.ts';
 import { planCommand } from './plan.ts';
+import { serveCommand } from './serve.ts';
 import { traceCommand } from './trace.ts';
 
 /** In the order of the help. */
@@ -20,6 +21,7 @@ const commands: readonly (() => Command)[] = [
   mapsCommand,
   planCommand,
   traceCommand,
+  serveCommand,
   benchCommand,
 ];
 
@@ -45,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
 Exit codes: 0 yes, or done; 1 no, or failed; 2 bad arguments.
 Colours only on a terminal, and not where NO_COLOR is set.`,
     );
-  // For `trace`: what stands behind the name of a program is that program's.
+  // For `trace` and `serve`: what stands behind the name of a program is that program's.
   program.enablePositionalOptions();
   for (const command of commands) program.addCommand(command());
   for (const each of [program, ...program.commands])

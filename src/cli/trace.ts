@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -15,11 +14,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import type { ChromeTrace } from 'mirrorspace/observe';
 import { Failure, UsageFailure } from './output.ts';
+import { exitCodeOf, runWith } from './run-with.ts';
 
 interface Options {
   readonly output: string;
@@ -76,11 +76,14 @@ async function run(command: readonly string[], { output, sites, json }: Options)
   }
   const folder = mkdtempSync(join(tmpdir(), 'mirrorspace-trace-'));
   try {
-    const exit = await runTraced(command, folder, sites === true);
+    const exit = await runWith('mirrorspace/trace', command, {
+      MIRRORSPACE_TRACE: join(folder, '%p-%t.json'),
+      ...(sites ? { MIRRORSPACE_SITES: '1' } : {}),
+    });
     const traces = readdirSync(folder).map(
       (name): ChromeTrace => JSON.parse(readFileSync(join(folder, name), 'utf8')),
     );
-    const code = typeof exit === 'number' ? exit : 128 + (constants.signals[exit as NodeJS.Signals] ?? 0);
+    const code = exitCodeOf(exit);
     if (traces.length === 0) {
       throw new Failure(
         `no mirror was opened by ${command[0]}: a program that is no Node process, or that drops NODE_OPTIONS, is not seen`,
@@ -93,34 +96,6 @@ async function run(command: readonly string[], { output, sites, json }: Options)
     process.exitCode = code;
   } finally {
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Gives its exit code, or the signal that ended it. */
-async function runTraced([program, ...args]: readonly string[], folder: string, sites: boolean) {
-  const child = spawn(program!, args, {
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      NODE_OPTIONS:
-        `${process.env.NODE_OPTIONS ?? ''} --import=${import.meta.resolve('mirrorspace/trace')}`.trim(),
-      MIRRORSPACE_TRACE: join(folder, '%p-%t.json'),
-      ...(sites ? { MIRRORSPACE_SITES: '1' } : {}),
-    },
-  });
-  // A terminal sends them to both: the program decides, and its trace is waited for.
-  const passOn = (signal: NodeJS.Signals): void => void child.kill(signal);
-  const ignore = (): void => {};
-  process.on('SIGINT', ignore);
-  process.on('SIGTERM', passOn);
-  try {
-    return await new Promise<number | string>((resolve, reject) => {
-      child.once('error', (error) => reject(new Failure(`${program} can't be run: ${error.message}`, 1)));
-      child.once('exit', (code, signal) => resolve(signal ?? code ?? 0));
-    });
-  } finally {
-    process.off('SIGINT', ignore);
-    process.off('SIGTERM', passOn);
   }
 }
 

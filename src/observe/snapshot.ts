@@ -7,7 +7,7 @@
  */
 import type { Address, Range } from '../mm/address.ts';
 import { formatProtection, type Vma, type VmaKind } from '../mm/vma.ts';
-import type { Placement } from '../placement/index.ts';
+import type { Placement, Plan } from '../placement/index.ts';
 import type { Occupied } from '../placement/occupied.ts';
 
 /** What a snapshot asks of a device; `Device` of `mirrorspace` is one. */
@@ -43,6 +43,7 @@ export interface MirrorToSee {
   readonly devices: Readonly<Record<string, DeviceToSee>>;
   buffers(): readonly BufferToSee[];
   occupants(range: Range): readonly Occupied[];
+  plan(size: number, options?: { readonly place?: { readonly at: Address } }): Plan;
 }
 
 /** A mapping of the process. */

@@ -3,5 +3,5 @@
  *
  * @module mirrorspace/serve
  */
-export type { LiveSnapshot } from './live-mirrors.ts';
+export type { LivePlan, LiveSnapshot } from './live-mirrors.ts';
 export { type LiveServer, type ServeOptions, serve } from './server.ts';

@@ -13,6 +13,8 @@ import {
   subscribe,
   takeSnapshot,
 } from '../observe/index.ts';
+import { type Placement, type Refusal, refusalMessage } from '../placement/index.ts';
+import type { PlanQuery } from './requests.ts';
 
 /** Commands that have ended, and faults, that are remembered. */
 const REMEMBERED = 1000;
@@ -25,6 +27,11 @@ export interface LiveSnapshot {
     readonly faults: readonly FaultEvent[];
   })[];
 }
+
+/** An answer to "could a buffer go there?" */
+export type LivePlan =
+  | { readonly ok: true; readonly placement: Placement }
+  | { readonly ok: false; readonly refusal?: Refusal; readonly message: string };
 
 export class LiveMirrors {
   readonly #mirrors: Set<MirrorToSee>;
@@ -50,6 +57,19 @@ export class LiveMirrors {
       faults: this.#activity.faults(mirror.id),
     }));
     return { mirrors };
+  }
+
+  /** Where a buffer would go, or why nowhere, in words too; undefined where that mirror is not open. */
+  plan({ mirror: id, size, at }: PlanQuery): LivePlan | undefined {
+    const mirror = [...this.#mirrors].find((each) => each.id === id && !each.closed);
+    if (!mirror) return undefined;
+    try {
+      const plan = mirror.plan(size, at === undefined ? {} : { place: { at } });
+      return plan.ok ? plan : { ...plan, message: refusalMessage(plan.refusal) };
+    } catch (error) {
+      // A size of nothing, or of more than there are addresses: the words say what is wrong with it.
+      return { ok: false, message: error instanceof Error ? error.message : String(error) };
+    }
   }
 
   close(): void {

@@ -18,28 +18,40 @@ export interface AskedFor {
 
 export interface Refusal {
   /** Of HTTP. */
-  readonly status: 403 | 404 | 405 | 421 | 500 | 503;
-  readonly code: 'token' | 'origin' | 'path' | 'method' | 'host' | 'failed' | 'full';
+  readonly status: 400 | 403 | 404 | 405 | 421 | 500 | 503;
+  readonly code: 'token' | 'origin' | 'path' | 'method' | 'host' | 'failed' | 'full' | 'query';
   readonly message: string;
   /** The methods that there are. */
   readonly allow?: string;
 }
 
-export type Decision = Refusal | { readonly answer: 'index' | 'snapshot' | 'events' };
+export type Decision =
+  | Refusal
+  | { readonly answer: 'snapshot' | 'events' }
+  | { readonly answer: 'plan'; readonly query: PlanQuery }
+  /** A file of the page, by its path in the page's folder. */
+  | { readonly answer: 'file'; readonly path: string };
 
-const PATHS: Readonly<Record<string, 'index' | 'snapshot' | 'events'>> = {
-  '': 'index',
-  snapshot: 'snapshot',
-  events: 'events',
-};
+/** Where would a buffer go, in which mirror? */
+export interface PlanQuery {
+  readonly mirror: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly at?: number;
+}
 
-export function decide({ method, url, host, origin, token, port }: AskedFor): Decision {
+/** `files` are the paths of the page's files. */
+export function decide(
+  { method, url, host, origin, token, port }: AskedFor,
+  files: ReadonlySet<string>,
+): Decision {
   const names = [`127.0.0.1:${port}`, `localhost:${port}`];
   if (host === undefined || !names.includes(host.toLowerCase()))
     return { status: 421, code: 'host', message: 'this server answers to the name of this machine only' };
   if (origin !== undefined && !names.some((name) => origin === `http://${name}`))
     return { status: 403, code: 'origin', message: 'pages of other sites may not ask' };
-  const [, given = '', ...rest] = url.split('?')[0]!.split('/');
+  const [way = '', query = ''] = url.split('?', 2);
+  const [, given = '', ...rest] = way.split('/');
   if (!sameText(given, token))
     return {
       status: 403,
@@ -48,10 +60,26 @@ export function decide({ method, url, host, origin, token, port }: AskedFor): De
     };
   if (method !== 'GET' && method !== 'HEAD')
     return { status: 405, code: 'method', message: 'nothing can be changed here', allow: 'GET, HEAD' };
-  const path = rest.join('/');
-  const answer = Object.hasOwn(PATHS, path) ? PATHS[path] : undefined;
-  if (!answer) return { status: 404, code: 'path', message: 'there is no such page' };
-  return { answer };
+  const path = rest.join('/') || 'index.html';
+  if (path === 'snapshot' || path === 'events') return { answer: path };
+  if (path === 'plan') return planOf(new URLSearchParams(query));
+  if (files.has(path)) return { answer: 'file', path };
+  return { status: 404, code: 'path', message: 'there is no such page' };
+}
+
+function planOf(query: URLSearchParams): Decision {
+  const [mirror, size, at] = ['mirror', 'size', 'at'].map((name) => wholeNumber(query.get(name)));
+  if (mirror === undefined || size === undefined || (query.has('at') && at === undefined)) {
+    const message = 'plan?mirror=ID&size=BYTES[&at=ADDRESS], in whole numbers';
+    return { status: 400, code: 'query', message };
+  }
+  return { answer: 'plan', query: { mirror, size, ...(at === undefined ? {} : { at }) } };
+}
+
+function wholeNumber(text: string | null): number | undefined {
+  if (text === null || !/^[0-9]{1,16}$/.test(text)) return undefined;
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : undefined;
 }
 
 /** In a time that does not tell where they differ. */

@@ -12,6 +12,7 @@ import { invalidType, outOfRange } from '../errors.ts';
 import type { MirrorToSee } from '../observe/index.ts';
 import { EventStreams } from './event-streams.ts';
 import { LiveMirrors } from './live-mirrors.ts';
+import { type PageFile, readPage } from './page-files.ts';
 import { decide, type Refusal } from './requests.ts';
 
 export interface ServeOptions {
@@ -34,7 +35,8 @@ export interface LiveServer {
 /** What every answer carries: nothing is kept, guessed, framed or shown to other sites. */
 const HEADERS = {
   'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
@@ -59,10 +61,11 @@ export async function serve(options: ServeOptions = {}): Promise<LiveServer> {
   server.on('connection', (socket) => socket.unref());
   await listen(server, port);
   const { port: bound } = server.address() as AddressInfo;
+  const page = readPage();
   const live = new LiveMirrors(mirrors);
   const streams = new EventStreams();
   server.on('request', (request, response) => {
-    answer(request, response, token, bound, live, streams);
+    answer(request, response, { token, port: bound, live, streams, page });
   });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
@@ -87,18 +90,21 @@ function listen(server: Server, port: number): Promise<void> {
   });
 }
 
-function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  token: string,
-  port: number,
-  live: LiveMirrors,
-  streams: EventStreams,
-): void {
+interface Served {
+  readonly token: string;
+  readonly port: number;
+  readonly live: LiveMirrors;
+  readonly streams: EventStreams;
+  readonly page: ReadonlyMap<string, PageFile>;
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, served: Served): void {
+  const { token, port, live, streams, page } = served;
   const { method = '', url = '', headers } = request;
   // Nobody sends a body with a GET; what comes all the same is not waited for.
   request.resume();
-  const decision = decide({ method, url, host: headers.host, origin: headers.origin, token, port });
+  const { host, origin } = headers;
+  const decision = decide({ method, url, host, origin, token, port }, new Set(page.keys()));
   if ('status' in decision) {
     refuse(response, decision);
     return;
@@ -109,10 +115,16 @@ function answer(
       refuse(response, { status: 503, code: 'full', message: 'too many readers of events: close some' });
     return;
   }
+  if (decision.answer === 'file') {
+    const { type, body } = page.get(decision.path)!;
+    send(response, 200, type, body);
+    return;
+  }
   try {
-    const body =
-      decision.answer === 'snapshot' ? live.snapshots() : { snapshot: 'snapshot', events: 'events' };
-    send(response, 200, 'application/json', JSON.stringify(body));
+    const found = decision.answer === 'plan' ? live.plan(decision.query) : live.snapshots();
+    if (found) send(response, 200, 'application/json', JSON.stringify(found));
+    else
+      refuse(response, { status: 404, code: 'path', message: 'there is no such mirror, or it was closed' });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     refuse(response, { status: 500, code: 'failed', message });
@@ -124,8 +136,9 @@ function refuse(response: ServerResponse, { status, code, message, allow }: Refu
   send(response, status, 'application/json', JSON.stringify({ error: { code, message } }));
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': Buffer.byteLength(body) });
+function send(response: ServerResponse, status: number, type: string, body: string | Uint8Array): void {
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  response.writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': length });
   // For HEAD, Node sends none of it.
   response.end(body);
 }

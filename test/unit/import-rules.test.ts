@@ -100,7 +100,18 @@ const rules: Record<string, readonly string[]> = {
     'node:',
   ],
   observe: ['placement/', 'mm/', 'errors.ts', 'node:'],
-  web: ['observe/index.ts', 'errors.ts', 'node:'],
+  web: ['observe/index.ts', 'placement/index.ts', 'errors.ts', 'node:'],
+  // Of observe and web the types alone: nothing of Node's gets into a browser.
+  page: [
+    'observe/',
+    'web/',
+    'mm/address.ts',
+    'errors.ts',
+    'uplot',
+    'uplot/dist/uPlot.min.css',
+    'vite',
+    'node:url',
+  ],
   cli: ['mirrorspace', 'node:', 'commander', 'picocolors'],
   'index.ts': ['device/', 'mirror/', 'placement/', 'layout/', 'observe/', 'mm/', 'errors.ts'],
 };
@@ -171,6 +182,9 @@ describe('by the rules of the folders', () => {
       'cli -> picocolors',
       'device/wasm/entry-compile.ts -> assemblyscript/asc',
       'ffi -> koffi',
+      'page/panel.ts -> uplot',
+      'page/panel.ts -> uplot/dist/uPlot.min.css',
+      'page/vite-config.ts -> vite',
     ]);
     const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     assert.deepEqual(Object.keys(dependencies), ['koffi']);

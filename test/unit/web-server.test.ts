@@ -155,6 +155,26 @@ describe('the live server', () => {
     await other.close();
   });
 
+  it('answers where a buffer would go, or why nowhere, and changes nothing', () =>
+    withMirror(async ({ mirror }) => {
+      await using server = await serve({ mirrors: [mirror] });
+      const there = mirror.alloc(65536, { name: 'in the way' });
+      const plan = async (query: string) => {
+        const { status, text } = await ask(`${server.url}plan?${query}`);
+        return { status, answer: JSON.parse(text) };
+      };
+      const { answer } = await plan(`mirror=${mirror.id}&size=65536`);
+      assert.deepEqual(answer, JSON.parse(JSON.stringify(mirror.plan(65536))));
+      const refused = await plan(`mirror=${mirror.id}&size=4096&at=${there.address}`);
+      assert.equal(refused.answer.ok, false);
+      assert.match(refused.answer.message, /in the way/);
+      const nothing = await plan(`mirror=${mirror.id}&size=0`);
+      assert.deepEqual([nothing.status, nothing.answer.ok], [200, false]);
+      assert.equal((await plan('mirror=123456&size=4096')).status, 404);
+      assert.equal((await plan(`mirror=${mirror.id}`)).status, 400);
+      assert.equal(mirror.buffers().length, 1);
+    }));
+
   it('listens on this machine only', async () => {
     await using server = await serve();
     const others = Object.values(networkInterfaces()).flatMap((list) =>
@@ -207,6 +227,8 @@ describe('the live server', () => {
 });
 
 describe('the decision about a request', () => {
+  const FILES = new Set(['index.html', 'assets/a.js']);
+
   it('wants all of the token, and a Host', () => {
     const token = 'abcd';
     const good = {
@@ -217,7 +239,7 @@ describe('the decision about a request', () => {
       token,
       port: 80,
     };
-    assert.deepEqual(decide(good), { answer: 'snapshot' });
+    assert.deepEqual(decide(good, FILES), { answer: 'snapshot' });
     for (const url of [
       '/abc/snapshot',
       '/abcde/snapshot',
@@ -227,7 +249,25 @@ describe('the decision about a request', () => {
       'abcd/snapshot',
       '/ABCD/',
     ])
-      assert.equal((decide({ ...good, url }) as { code?: string }).code, 'token', url);
-    assert.equal((decide({ ...good, host: undefined }) as { code?: string }).code, 'host');
+      assert.equal((decide({ ...good, url }, FILES) as { code?: string }).code, 'token', url);
+    assert.equal((decide({ ...good, host: undefined }, FILES) as { code?: string }).code, 'host');
+  });
+
+  it('knows the files of the page by name, and questions for a place by their numbers', () => {
+    const asked = (path: string) =>
+      decide(
+        { method: 'GET', url: `/t/${path}`, host: 'localhost:1', origin: undefined, token: 't', port: 1 },
+        FILES,
+      );
+    assert.deepEqual(asked(''), { answer: 'file', path: 'index.html' });
+    assert.deepEqual(asked('assets/a.js'), { answer: 'file', path: 'assets/a.js' });
+    assert.equal((asked('assets/b.js') as { code?: string }).code, 'path');
+    assert.equal((asked('assets/../index.html') as { code?: string }).code, 'path');
+    assert.deepEqual(asked('plan?mirror=1&size=4096&at=65536'), {
+      answer: 'plan',
+      query: { mirror: 1, size: 4096, at: 65536 },
+    });
+    for (const query of ['', '?mirror=1', '?mirror=1&size=-1', '?mirror=1&size=1e9', '?mirror=1&size=1&at=x'])
+      assert.equal((asked(`plan${query}`) as { code?: string }).code, 'query', query);
   });
 });

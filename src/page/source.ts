@@ -1,0 +1,110 @@
+/**
+ * Where the page's data comes from: pictures that are asked for now and then, sooner after something has changed, and
+ * events as they happen. Says when the program has gone.
+ *
+ * @module
+ */
+import type { EventName, MirrorEvents } from '../observe/events.ts';
+import type { LivePlan, LiveSnapshot } from '../web/live-mirrors.ts';
+
+export interface Listener {
+  snapshot(live: LiveSnapshot): void;
+  event<Name extends EventName>(name: Name, event: MirrorEvents[Name]): void;
+  state(text: string, bad: boolean): void;
+}
+
+/** Milliseconds between two pictures: where nothing happens, and at least. */
+const SELDOM = 2000;
+const OFTEN = 150;
+/** After these the picture is another. */
+const CHANGES = new Set<EventName>([
+  'open',
+  'close',
+  'map',
+  'unmap',
+  'place',
+  'device-lost',
+  'device-reopen',
+]);
+const NAMES: readonly EventName[] = [
+  'open',
+  'close',
+  'place',
+  'refuse',
+  'map',
+  'unmap',
+  'launch',
+  'complete',
+  'fault',
+  'fetch',
+  'write-back',
+  'invalidate',
+  'device-lost',
+  'device-reopen',
+  'dropped',
+];
+
+export class Source {
+  readonly #listener: Listener;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #last = Number.NEGATIVE_INFINITY;
+  #asking = false;
+  #again = false;
+
+  constructor(listener: Listener) {
+    this.#listener = listener;
+  }
+
+  start(): void {
+    const events = new EventSource('events');
+    events.addEventListener('open', () => this.#listener.state('live', false));
+    events.addEventListener('error', () =>
+      this.#listener.state('the program does not answer: it may have ended', true),
+    );
+    for (const name of NAMES)
+      events.addEventListener(name, ({ data }: MessageEvent<string | undefined>) => {
+        // The connection's own `open` is of the same name, and tells nothing.
+        if (data === undefined) return;
+        this.#listener.event(name, JSON.parse(data));
+        if (CHANGES.has(name)) this.soon();
+      });
+    void this.#ask();
+  }
+
+  /** A new picture, as soon as it is time. */
+  soon(): void {
+    this.#schedule(Math.max(0, this.#last + OFTEN - performance.now()));
+  }
+
+  async plan(mirror: number, size: number, at: number | undefined): Promise<LivePlan> {
+    const query = new URLSearchParams({ mirror: String(mirror), size: String(size) });
+    if (at !== undefined) query.set('at', String(at));
+    const response = await fetch(`plan?${query}`);
+    const answer = await response.json();
+    return response.ok ? answer : { ok: false, message: answer.error.message };
+  }
+
+  #schedule(after: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#ask(), after);
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#asking) {
+      this.#again = true;
+      return;
+    }
+    this.#asking = true;
+    this.#last = performance.now();
+    try {
+      const response = await fetch('snapshot');
+      if (response.ok) this.#listener.snapshot(await response.json());
+      else this.#listener.state((await response.json()).error.message, true);
+    } catch {
+      this.#listener.state('the program does not answer: it may have ended', true);
+    }
+    this.#asking = false;
+    this.#schedule(this.#again ? OFTEN : SELDOM);
+    this.#again = false;
+  }
+}

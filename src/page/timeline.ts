@@ -1,0 +1,57 @@
+/**
+ * Commands as bars in lanes: a lane for each queue, more where commands of one queue overlap. Pure.
+ *
+ * @module
+ */
+import type { SeenCommand } from '../observe/activity.ts';
+
+export interface Bar {
+  readonly command: SeenCommand;
+  /** Milliseconds on the events' clock. */
+  readonly start: number;
+  readonly end: number;
+  readonly state: 'waiting' | 'running' | 'complete' | 'failed';
+}
+
+export interface Lane {
+  /** `wasm queue-0`; empty for the further lanes of a queue. */
+  readonly title: string;
+  readonly bars: readonly Bar[];
+}
+
+/** Lanes of what was going on in a time, queues in the order in which they were first used. */
+export function lanesOf(commands: readonly SeenCommand[], from: number, now: number): Lane[] {
+  const queues = new Map<string, Bar[]>();
+  for (const command of commands) {
+    const bar = barOf(command, now);
+    const title = `${command.launch.device} ${command.launch.queue}`;
+    const bars = queues.get(title) ?? [];
+    queues.set(title, bars);
+    if (bar.end >= from && bar.start <= now) bars.push(bar);
+  }
+  return [...queues].flatMap(([title, bars]) =>
+    packed(bars).map((lane, i) => ({ title: i === 0 ? title : '', bars: lane })),
+  );
+}
+
+function barOf(command: SeenCommand, now: number): Bar {
+  const { launch, end } = command;
+  if (!end) return { command, start: launch.time, end: now, state: 'waiting' };
+  const start = end.times.started ?? end.times.queued;
+  return { command, start, end: Math.max(start, end.times.finished ?? end.time), state: end.status };
+}
+
+/** Each bar in the first lane in which nothing is in its way. */
+function packed(bars: readonly Bar[]): Bar[][] {
+  const lanes: Bar[][] = [[]];
+  for (const bar of [...bars].sort((a, b) => a.start - b.start)) {
+    const free = lanes.find((lane) => (lane.at(-1)?.end ?? Number.NEGATIVE_INFINITY) <= bar.start);
+    if (free) free.push(bar);
+    else if (lanes.length < MOST_LANES) lanes.push([bar]);
+    else lanes[0]!.push(bar);
+  }
+  return lanes;
+}
+
+/** Of one queue. */
+const MOST_LANES = 4;
