@@ -342,8 +342,10 @@ test('other processes and threads that attach do not have coarse buffers', () =>
        });`,
       { eval: true, workerData: handle },
     );
+    // Both may come in one turn of the event loop.
+    const exited = once(worker, 'exit');
     const [names] = await once(worker, 'message');
-    await once(worker, 'exit');
+    await exited;
     assert.deepEqual(names, ['fine']);
     await wasm.queue.map(before).done;
     before.bytes.fill(1);
