@@ -6,6 +6,8 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** Milliseconds after which a file of tests is given up: one that hangs must not hang everything. */
+const LONGEST = 900_000;
 const REFUSE = '--refuse-userfaultfd';
 const words = process.argv.slice(2).filter((word) => word !== REFUSE);
 if (process.argv.includes(REFUSE)) {
@@ -24,7 +26,11 @@ if (files.length === 0) {
 }
 const { status } = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files],
+  [
+    ...['--import', 'tsx', '--test', '--test-concurrency=2', '--test-reporter=spec'],
+    `--test-timeout=${LONGEST}`,
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 process.exit(status ?? 1);
