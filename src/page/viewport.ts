@@ -14,10 +14,6 @@ export type Viewport = Range;
 const LEAST_PAGES = 4;
 const LEAST_FOLDED = 0.5;
 
-export function whole(axis: Axis): Viewport {
-  return axis.whole;
-}
-
 /** The nearest viewport that lies on the axis and is not too close. */
 export function clamped({ start, end }: Viewport, axis: Axis, pageSize: number): Viewport {
   const { start: low, end: high } = axis.whole;

@@ -72,7 +72,7 @@ describe('picture', () => {
 
 describe('options', () => {
   test('all of them are understood', () => {
-    const args = ['a.csv', '--size', '640x400', '--out', 'b.png', '--cores', '3', '--seed', '9'];
+    const args = ['a.csv', '--size', '640x400', '--out', 'b.png', '--cores', '3', '--seed', '9', '--serve'];
     assert.deepEqual(parseOptions([...args, '--region=-10,20,30,40'], '1x1'), {
       help: false,
       file: 'a.csv',
@@ -80,6 +80,7 @@ describe('options', () => {
       map: { west: -10, south: 20, east: 30, north: 40, width: 640, height: 400 },
       cores: 3,
       seed: 9,
+      serve: true,
     });
   });
 
