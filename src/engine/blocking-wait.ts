@@ -33,7 +33,7 @@ export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, 
     if (command.settled) return true;
   }
   // A core that sleeps comes up soonest on the processor that is given up for it.
-  const idle = pumps.length === 1 && pumps[0]!.idle;
+  const idle = pumps.length === 1 && only!.idle;
   const spin = usefulSpin.next();
   const spinUntil = performance.now() + spin;
   for (let seen = completions(pumps); ; seen = completions(pumps)) {

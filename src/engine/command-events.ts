@@ -25,24 +25,24 @@ export interface EventSource {
   readonly device: string;
 }
 
+/** What all events of a command have. */
+function about({ mirror, device }: EventSource, queue: string, command: QueuedCommand, time: number) {
+  const { number, type, kernel } = command;
+  return { mirror, device, time, command: number, queue, type, kernel };
+}
+
 /** A command that has just been made. */
 export function launchEvent(
-  { mirror, device }: EventSource,
+  source: EventSource,
   queue: string,
   command: QueuedCommand,
   after: readonly Settlement[],
 ): LaunchEvent {
-  const { number, type, kernel, packet, queued: time } = command;
+  const { packet, queued } = command;
   const numbers: number[] = [];
   for (const each of after) if ('number' in each) numbers.push((each as QueuedCommand).number);
   return {
-    mirror,
-    device,
-    time,
-    command: number,
-    queue,
-    type,
-    kernel,
+    ...about(source, queue, command, queued),
     ...(typeof packet === 'function' ? {} : { items: packet.items }),
     after: numbers,
   };
@@ -50,23 +50,17 @@ export function launchEvent(
 
 /** A command that has ended, and is about to be settled. */
 export function completeEvent(
-  { mirror, device }: EventSource,
+  source: EventSource,
   queue: string,
   command: QueuedCommand,
   status: CompleteEvent['status'],
   error: unknown,
   time: number,
 ): CompleteEvent {
-  const { number, type, kernel, times } = command;
+  const { times } = command;
   const { started, finished } = times;
   return {
-    mirror,
-    device,
-    time,
-    command: number,
-    queue,
-    type,
-    kernel,
+    ...about(source, queue, command, time),
     status,
     times,
     ...(started === undefined || finished === undefined ? {} : { duration: finished - started }),

@@ -6,26 +6,8 @@
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { invalidType, outOfRange } from '../errors.ts';
+import { EVENT_NAMES } from './event-names.ts';
 import type { EventName, MirrorEvents } from './events.ts';
-
-/** The names of all events; the channel of `map` is `mirrorspace:map`. */
-export const EVENT_NAMES: readonly EventName[] = [
-  'open',
-  'close',
-  'place',
-  'refuse',
-  'map',
-  'unmap',
-  'launch',
-  'complete',
-  'fault',
-  'fetch',
-  'write-back',
-  'invalidate',
-  'device-lost',
-  'device-reopen',
-  'dropped',
-];
 
 /** The name of an event's channel. */
 export const channelName = (name: EventName): string => `mirrorspace:${name}`;

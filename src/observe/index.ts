@@ -7,8 +7,9 @@
 export type { Address, Range } from '../mm/address.ts';
 export type { Placement, Refusal } from '../placement/index.ts';
 export { Activity, type SeenCommand } from './activity.ts';
-export { channelName, EVENT_NAMES, subscribe } from './channels.ts';
+export { channelName, subscribe } from './channels.ts';
 export { chromeTrace, type MemorySample, type RecordedEvent, type TraceOptions } from './chrome-trace.ts';
+export { EVENT_NAMES } from './event-names.ts';
 export type * from './events.ts';
 export { Recorder, type RecorderOptions } from './recorder.ts';
 export { recordSites } from './sites.ts';

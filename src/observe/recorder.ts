@@ -7,8 +7,9 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import { invalidType, outOfRange } from '../errors.ts';
-import { EVENT_NAMES, subscribe } from './channels.ts';
+import { subscribe } from './channels.ts';
 import { chromeTrace, type MemorySample, type RecordedEvent } from './chrome-trace.ts';
+import { EVENT_NAMES } from './event-names.ts';
 import type { MirrorIdentity } from './events.ts';
 import type { ChromeTrace } from './trace-format.ts';
 

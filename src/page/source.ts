@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { EVENT_NAMES } from '../observe/event-names.ts';
 import type { EventName, MirrorEvents } from '../observe/events.ts';
 import type { LivePlan, LiveSnapshot } from '../web/live-mirrors.ts';
 
@@ -26,23 +27,6 @@ const CHANGES = new Set<EventName>([
   'device-lost',
   'device-reopen',
 ]);
-const NAMES: readonly EventName[] = [
-  'open',
-  'close',
-  'place',
-  'refuse',
-  'map',
-  'unmap',
-  'launch',
-  'complete',
-  'fault',
-  'fetch',
-  'write-back',
-  'invalidate',
-  'device-lost',
-  'device-reopen',
-  'dropped',
-];
 
 export class Source {
   readonly #listener: Listener;
@@ -61,7 +45,7 @@ export class Source {
     events.addEventListener('error', () =>
       this.#listener.state('the program does not answer: it may have ended', true),
     );
-    for (const name of NAMES)
+    for (const name of EVENT_NAMES)
       events.addEventListener(name, ({ data }: MessageEvent<string | undefined>) => {
         // The connection's own `open` is of the same name, and tells nothing.
         if (data === undefined) return;

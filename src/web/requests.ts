@@ -40,10 +40,10 @@ export interface PlanQuery {
   readonly at?: number;
 }
 
-/** `files` are the paths of the page's files. */
+/** `files` has the paths of the page's files. */
 export function decide(
   { method, url, host, origin, token, port }: AskedFor,
-  files: ReadonlySet<string>,
+  files: { has(path: string): boolean },
 ): Decision {
   const names = [`127.0.0.1:${port}`, `localhost:${port}`];
   if (host === undefined || !names.includes(host.toLowerCase()))

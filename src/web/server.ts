@@ -104,7 +104,7 @@ function answer(request: IncomingMessage, response: ServerResponse, served: Serv
   // Nobody sends a body with a GET; what comes all the same is not waited for.
   request.resume();
   const { host, origin } = headers;
-  const decision = decide({ method, url, host, origin, token, port }, new Set(page.keys()));
+  const decision = decide({ method, url, host, origin, token, port }, page);
   if ('status' in decision) {
     refuse(response, decision);
     return;

@@ -101,7 +101,7 @@ const rules: Record<string, readonly string[]> = {
   ],
   observe: ['placement/', 'mm/', 'errors.ts', 'node:'],
   web: ['observe/index.ts', 'placement/index.ts', 'errors.ts', 'node:'],
-  // Of observe and web the types alone: nothing of Node's gets into a browser.
+  // Of observe the names of events and types, of web types alone: nothing of Node's gets into a browser.
   page: [
     'observe/',
     'web/',
