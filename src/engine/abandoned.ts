@@ -138,9 +138,16 @@ function mappingsOf(inode: string): { start: number; end: number }[] {
 
 const inodeOf = (fd: number): string => String(fstatSync(fd).ino);
 
+/** None where the process has no descriptor left to list them by: another mirror's turn then. */
 function ownDescriptors(): Map<number, string> {
   const links = new Map<number, string>();
-  for (const name of readdirSync('/proc/self/fd')) {
+  let names: string[];
+  try {
+    names = readdirSync('/proc/self/fd');
+  } catch {
+    return links;
+  }
+  for (const name of names) {
     try {
       links.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
     } catch {

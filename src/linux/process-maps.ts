@@ -5,7 +5,7 @@
  * @module
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { SystemError } from '../errors.ts';
+import { fileError } from './system-call.ts';
 
 const OWN = '/proc/self/maps';
 const FIRST_BYTES = 65536;
@@ -50,7 +50,6 @@ function attempt<T>(path: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    const { syscall = 'read', code = String(error) } = error as NodeJS.ErrnoException;
-    throw new SystemError(syscall, [path], code);
+    throw fileError(error, path);
   }
 }

@@ -19,6 +19,12 @@ export function systemError(name: string, args: readonly (number | string)[], hi
   return new SystemError(name, args, errno, hint ?? hints[errno]);
 }
 
+/** The typed error for a file of /proc that Node could not open or read. */
+export function fileError(error: unknown, path: string): SystemError {
+  const { syscall = 'read', code = String(error) } = error as NodeJS.ErrnoException;
+  return new SystemError(syscall, [path], code, hints[code]);
+}
+
 const hints: Record<string, string> = {
   EMFILE: 'This process has as many descriptors open as RLIMIT_NOFILE allows (ulimit -n)',
 };

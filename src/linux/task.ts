@@ -6,6 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { SystemError } from '../errors.ts';
+import { fileError } from './system-call.ts';
 
 export interface Task {
   /** `R`, `S`, `D`, ...; `Z` and `X` have ended. */
@@ -21,9 +22,9 @@ export function readTask(id: number): Task | undefined {
   try {
     text = readFileSync(path, 'latin1');
   } catch (error) {
-    const { syscall = 'read', code = String(error) } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
-    throw new SystemError(syscall, [path], code);
+    throw fileError(error, path);
   }
   // proc_pid_stat(5): pid (name, which may hold anything) state ppid ... starttime is field 22.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -38,11 +38,11 @@ export async function openMirror<const Specs extends DeviceSpecs>(
 ): Promise<Mirror<DevicesOf<Specs>>> {
   const { entries, name } = checkOptions(options);
   checkPlatform();
-  clearAbandoned();
   // To place a buffer needs no descriptor later.
   keepOwnMaps();
   let arena: Arena;
   try {
+    clearAbandoned();
     arena = new Arena(name);
   } catch (error) {
     releaseOwnMaps();

@@ -121,10 +121,12 @@ describe('neighbours:', () => {
   });
 
   test('without enough descriptors openMirror is refused and leaves nothing; an open mirror needs none', async () => {
-    assert.deepEqual(await run('descriptors'), [
-      { errors: true, strange: [], leaks: [], opened: true },
-      { none: 'EMFILE', moved: true, size: 4096, stored: 42 },
-    ]);
+    const [few, open] = (await run('descriptors')) as [Record<string, unknown>, unknown];
+    const { refused, opened, ...wrong } = few;
+    assert.deepEqual(wrong, { strange: [], leaks: [] });
+    // Memory files, eventfds, pipes and what tells of the process: with ten it can't have been opened.
+    assert.ok(Number(opened) > 10 && refused === opened, `opened with ${opened}, refused ${refused} times`);
+    assert.deepEqual(open, { none: 'EMFILE', moved: true, size: 4096, stored: 42 });
   });
 
   test('where a control group has no memory left, commit is ENOMEM and nobody is killed', async (t) => {

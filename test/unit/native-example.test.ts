@@ -14,7 +14,9 @@ const EXAMPLE = fileURLToPath(new URL('../../examples/native-library/main.ts', i
 test('a native library crashes, hangs and goes astray, and its user goes on', {
   skip: withoutC,
 }, async () => {
-  const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', EXAMPLE]);
+  const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', EXAMPLE], {
+    env: { ...process.env, NO_COLOR: '1' },
+  });
   assert.equal(stderr, '');
   const lines = stdout.split('\n');
   const host = Number(/^This is process (\d+)\./.exec(lines[0]!)?.[1]);
