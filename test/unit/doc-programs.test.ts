@@ -21,6 +21,7 @@ interface Shown {
 
 /** What of a page's blocks is to be run. Drawings have no language; `text` is what the block before it prints. */
 function runnable(document: string): Shown[] {
+  const ways = pages[document] ?? [];
   const shown: { block: Block; output: string | undefined }[] = [];
   for (const block of blocksOf(document, readDocument(document))) {
     if (block.language === '') {
@@ -32,8 +33,8 @@ function runnable(document: string): Shown[] {
       continue;
     }
     const last = shown.at(-1);
-    if (block.language === 'text' && last && last.output === undefined && !block.text.startsWith('$ '))
-      last.output = block.text;
+    const own = ways[shown.length] && block.text.startsWith(ways[shown.length]!.starts);
+    if (block.language === 'text' && last && last.output === undefined && !own) last.output = block.text;
     else shown.push({ block, output: undefined });
   }
   return shown;
@@ -54,11 +55,16 @@ describe('the blocks of the documents', () => {
       const ways = pages[document] ?? [];
       const shown = runnable(document);
       blocks += shown.length;
-      for (const [i, { block }] of shown.entries())
+      for (const [i, { block, output }] of shown.entries()) {
         assert.ok(
           ways[i] && block.text.startsWith(ways[i].starts),
           `${block.where}: say in test/fixtures/docs/pages*.ts how this block is run:\n${block.text}`,
         );
+        assert.ok(
+          output === undefined || ways[i].shows,
+          `${block.where}: the output below is compared with nothing`,
+        );
+      }
       assert.equal(ways.length, shown.length, `${document}: ways for blocks that are not there`);
       reasons.push(...ways.flatMap(({ never }) => never ?? []));
     }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { blocksOf, ROOT as root } from '../fixtures/docs/blocks.ts';
+import { blocksOf, DOCUMENTS, ROOT as root } from '../fixtures/docs/blocks.ts';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const blocks = blocksOf('README.md', readme);
@@ -50,6 +50,21 @@ test('every npm command of the documents is there', () => {
     assert.ok(named.includes('test'), `${file} names npm test`);
     for (const name of named) assert.ok(Object.hasOwn(scripts, name), `${file}: npm run ${name}`);
   }
+});
+
+test('the README links every page of docs/, those that a newcomer needs in the order in which one needs them', () => {
+  const linked = [...readme.slice(readme.indexOf('\n## More\n')).matchAll(/\]\((docs\/[\w-]+\.md)\)/g)].map(
+    ([, page]) => page!,
+  );
+  const order =
+    'start how-it-works placement memory-types wasm-device process-device opencl writing-a-device kernels system-svm sharing errors performance limits security comparison';
+  const wanted = order.split(' ').map((name) => `docs/${name}.md`);
+  assert.deepEqual(
+    linked.filter((page) => wanted.includes(page)),
+    wanted,
+  );
+  for (const page of DOCUMENTS.filter((name) => name.startsWith('docs/')))
+    assert.ok(linked.includes(page), `a link to ${page}`);
 });
 
 test('the run-time dependencies are those that the README explains', () => {
