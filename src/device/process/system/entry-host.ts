@@ -10,5 +10,10 @@ import type { HostPagerData } from './messages.ts';
 
 setThreadName('mirror-system');
 const data = workerData as HostPagerData;
-new HostPager(data).run();
+try {
+  new HostPager(data).run();
+} finally {
+  Atomics.store(data.ended, 0, 1);
+  Atomics.notify(data.ended, 0);
+}
 data.port.close();

@@ -19,6 +19,8 @@ export interface HostPagerData {
   /** Rung, for a message. */
   readonly bell: number;
   readonly port: MessagePort;
+  /** One word: 1 once the thread calls nothing native any more, so that it may be ended at any moment. */
+  readonly ended: Int32Array;
 }
 
 export interface AttachRequest {
