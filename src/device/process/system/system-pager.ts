@@ -77,7 +77,7 @@ class SystemPager {
       process.off('exit', this.#atExit);
       this.#failAll('its thread ended');
       this.#port.close();
-      close(this.#bell);
+      if (Atomics.load(this.#ended, 0) === 0) close(this.#bell);
     });
     port1.on('message', (report: HostPagerReport) => this.#reported(report));
     this.#worker.unref();
