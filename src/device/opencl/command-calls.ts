@@ -31,8 +31,9 @@ export class CommandCalls {
   readonly cl: OpenCl;
   readonly #fill: Handle;
   readonly #memory: DriverMemory | undefined;
-  /** Global sizes, then local ones. */
-  readonly #sizes = new BigUint64Array(6);
+  /** Two words for each dimension. */
+  readonly #global = new Uint32Array(6);
+  readonly #local = new Uint32Array(6);
 
   /** `program` is that of built-in-source.ts; `memory` is what kernels reach, where that is the driver's own. */
   constructor(driver: DriverContext, program: Handle, memory: DriverMemory | undefined) {
@@ -49,7 +50,7 @@ export class CommandCalls {
   }
 
   /** Puts a command into the driver's queue; gives the name of the call. Throws OpenClError; nothing is put in then. */
-  enqueue(queue: Handle, type: CommandType, packet: Packet, event: BigUint64Array): string {
+  enqueue(queue: Handle, type: CommandType, packet: Packet, event: Uint32Array): string {
     if (type === 'launch') {
       const { range, values } = packet as LaunchPacket;
       if (range) return this.#launch(queue, range, values, event);
@@ -68,16 +69,15 @@ export class CommandCalls {
     queue: Handle,
     { kernel, global, local }: NdRange,
     values: readonly LaunchValue[],
-    event: BigUint64Array,
+    event: Uint32Array,
   ): string {
     setArguments(this.cl, kernel, values);
-    const sizes = this.#sizes;
-    for (const [i, size] of global.entries()) sizes[i] = BigInt(size);
-    for (const [i, size] of (local ?? []).entries()) sizes[3 + i] = BigInt(size);
-    return this.#run(queue, kernel.handle, global.length, local ? sizes.subarray(3) : null, event);
+    setSizes(this.#global, global);
+    if (local) setSizes(this.#local, local);
+    return this.#run(queue, kernel.handle, global.length, local ? this.#local : null, event);
   }
 
-  #copy(queue: Handle, target: number, source: number, size: number, event: BigUint64Array): string {
+  #copy(queue: Handle, target: number, source: number, size: number, event: Uint32Array): string {
     const call = 'clEnqueueSVMMemcpy';
     checkStatus(call, this.cl.clEnqueueSVMMemcpy(queue, 0, target, source, size, 0, null, event));
     return call;
@@ -89,7 +89,7 @@ export class CommandCalls {
     length: number,
     words: readonly bigint[],
     size: number,
-    event: BigUint64Array,
+    event: Uint32Array,
   ): string {
     // OpenCL fills with patterns of 1, 2, 4, ... 128 bytes, at multiples of their length.
     if ((length & (length - 1)) === 0 && target % length === 0) {
@@ -99,7 +99,7 @@ export class CommandCalls {
       return call;
     }
     setFillArguments(this.cl, this.#fill, target, length, words);
-    this.#sizes[0] = BigInt(size / length);
+    setSizes(this.#global, [size / length]);
     return this.#run(queue, this.#fill, 1, null, event);
   }
 
@@ -107,15 +107,22 @@ export class CommandCalls {
     queue: Handle,
     kernel: Handle,
     dimensions: number,
-    local: BigUint64Array | null,
-    event: BigUint64Array,
+    local: Uint32Array | null,
+    event: Uint32Array,
   ): string {
     this.#memory?.tell(kernel);
     const call = 'clEnqueueNDRangeKernel';
     checkStatus(
       call,
-      this.cl.clEnqueueNDRangeKernel(queue, kernel, dimensions, null, this.#sizes, local, 0, null, event),
+      this.cl.clEnqueueNDRangeKernel(queue, kernel, dimensions, null, this.#global, local, 0, null, event),
     );
     return call;
+  }
+}
+
+function setSizes(words: Uint32Array, sizes: readonly number[]): void {
+  for (let i = 0; i < sizes.length; i++) {
+    words[2 * i] = sizes[i]!;
+    words[2 * i + 1] = sizes[i]! / 2 ** 32;
   }
 }

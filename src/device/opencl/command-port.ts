@@ -118,6 +118,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
     for (const command of left) command.fail(new DeviceLost(this.name, 'it was closed'));
     this.#commands.ended(left);
     this.pump.releaseDrained();
+    for (const slots of this.#slots) slots.tellTimes();
     await this.pump.release();
     this.#driver.release();
     for (const queue of this.#queues) queue.warnOfSilentFailures();

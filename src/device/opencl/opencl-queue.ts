@@ -19,12 +19,15 @@ import type {
   LaunchOptions,
   MigrateOptions,
 } from '../device.ts';
-import type { OpenClArgumentKind, OpenClArgumentsOf, OpenClKernel } from './argument-kinds.ts';
+import type { LayoutStruct, OpenClArgumentKind, OpenClArgumentsOf, OpenClKernel } from './argument-kinds.ts';
 import type { LaunchPacket, NdRange } from './command-calls.ts';
-import { isStruct } from './kernel-signature.ts';
 import type { LaunchValue } from './kernel-values.ts';
 import type { LaunchableKernel } from './opencl-program.ts';
 import { structBytes } from './struct-values.ts';
+
+const NONE: readonly never[] = [];
+/** What errors call the arguments that most kernels have. */
+const NAMES = Array.from({ length: 16 }, (_, i) => `args[${i}]`);
 
 export interface OpenClLaunchOptions<Args extends readonly unknown[]> extends LaunchOptions<Args> {
   /** Work-items of a group, per dimension: each divides the items of its dimension. The driver's choice by default. */
@@ -79,11 +82,9 @@ export class OpenClQueue extends RingQueue {
     chunk: number,
     args: readonly (number | bigint)[],
   ): Packet {
-    const packet: LaunchPacket = {
-      ...dispatch(id, items, chunk, args),
-      values: this.#values,
-      range: this.#range,
-    };
+    const { type, kernel, chunks } = dispatch(id, items, chunk, args);
+    const [values, range] = [this.#values, this.#range];
+    const packet: LaunchPacket = { type, kernel, items, chunk, chunks, args, values, range };
     this.#range = undefined;
     this.#values = [];
     return packet;
@@ -92,14 +93,18 @@ export class OpenClQueue extends RingQueue {
   /** @internal */
   protected override packArguments(kernel: LoadedKernel, args: unknown, context: ArgumentContext): [] {
     const { name, kinds, driver } = kernel as unknown as LaunchableKernel;
-    checkCount(name, kinds.map(kindName), args);
-    const values = kinds.map((kind, i) => {
-      const [at, value] = [`args[${i}]`, args[i]];
-      if (isStruct(kind)) return structBytes(at, kind, value, context);
-      if (kind === 'local') return localBytes(at, value);
-      return packArgument(at, kind as ArgumentKind, value, context);
+    if (!Array.isArray(args) || args.length !== kinds.length) checkCount(name, kinds.map(kindName), args);
+    if (kinds.length === 0) return this.#pack([]);
+    const given = args as readonly unknown[];
+    let asked = 0;
+    const values = kinds.map((kind, i): LaunchValue => {
+      const at = NAMES[i] ?? `args[${i}]`;
+      if (typeof kind !== 'string') return structBytes(at, kind as LayoutStruct, given[i], context);
+      if (kind !== 'local') return packArgument(at, kind, given[i], context);
+      const bytes = localBytes(at, given[i]);
+      asked += bytes;
+      return bytes;
     });
-    const asked = kinds.reduce((sum, kind, i) => sum + (kind === 'local' ? Number(values[i]) : 0), 0);
     const most = this.#opencl.localMemory - driver.localMemory;
     if (asked > most)
       throw outOfRange(
@@ -107,8 +112,13 @@ export class OpenClQueue extends RingQueue {
         `at most ${most} bytes of local memory in all, beside what '${name}' has`,
         asked,
       );
+    return this.#pack(values);
+  }
+
+  /** They are no packet's: the next launch's takes them from here. */
+  #pack(values: readonly LaunchValue[]): [] {
     this.#values = values;
-    return [];
+    return NONE as [];
   }
 
   /** Undefined where there is nothing to do; and where the kernel or the options are none, which `launch` refuses. */

@@ -98,13 +98,13 @@ export class SystemSession {
    * process may not have the device's descriptors.
    */
   static async open(
-    request: Omit<AttachRequest, 'type' | 'id'>,
+    request: Omit<AttachRequest, 'type' | 'id' | 'areaFd'>,
     before: SystemCounters,
     lost: (reason: string) => void,
   ): Promise<SystemSession> {
     const session = new SystemSession(mapArea(request), before);
     try {
-      session.#attachment = await attachDevice(request, lost);
+      session.#attachment = await attachDevice({ ...request, areaFd: session.#area.fd }, lost);
       return session;
     } catch (error) {
       session.close();
