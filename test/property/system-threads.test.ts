@@ -129,7 +129,8 @@ async function check({ mirror, proc, program: kernels }: SystemMirror, paging: s
   await Promise.all(workers.map((worker) => once(worker, 'message')));
 
   const act = kernels.kernel('act', ['pointer', 'u32', 'u32', 'pointer', 'u32', 'u32', 'pointer']);
-  const second = proc.createQueue();
+  const nothing = kernels.kernel('pid', ['pointer']);
+  const [second, third] = [proc.createQueue(), proc.createQueue()];
   const launch = (queue: typeof second, first: number, items: number): Command =>
     queue.launch(act, {
       items,
@@ -178,7 +179,10 @@ async function check({ mirror, proc, program: kernels }: SystemMirror, paging: s
         const bytes = regions[mine[i]! >>> 1]!;
         if ((mine[i]! & 1) === 1) bytes[mine[i + 1]!] = mine[i + 2]!;
         else mine[i + 2] = bytes[mine[i + 1]!]!;
-        if (i % 120 === 0) await new Promise(setImmediate);
+        if (i % 120 !== 0) continue;
+        // Before it begins, copies are dropped that kernels are at work on.
+        if (below(2)) commands.push(third.launch(nothing, { items: 1, args: [sync.address + 64] }));
+        await new Promise(setImmediate);
       }
       for (const { done } of commands) await done;
       for (const [count] of await Promise.all(ended)) met += count as number;
@@ -215,5 +219,9 @@ for (const [paging, faults] of [
     `${paging}: threads of the host and of the device at once find what they may, and lose nothing (seed ${SEED})`,
     { skip: paging === 'demand' && process.env.MIRRORSPACE_REFUSED === 'userfaultfd' && 'needs userfaultfd' },
     (t) =>
-      withSystem(async (on) => t.diagnostic(await check(on, paging)), { system: 'all', cores: 2, faults }),
+      withSystem(async (on) => t.diagnostic(await check(on, paging)), {
+        system: 'all',
+        cores: ITEMS + 1,
+        faults,
+      }),
   );
