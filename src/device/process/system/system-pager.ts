@@ -175,7 +175,7 @@ export function refusal(cause: unknown): UnsupportedError {
   const errno = cause instanceof SystemError ? { errno: cause.errno } : {};
   return new UnsupportedError(
     'system SVM',
-    `This process can't answer the page faults of its device (${message}). It takes descriptors of its child, which needs the right to trace it: allow ptrace (kernel.yama.ptrace_scope below 2, a seccomp profile that permits 'pidfd_getfd'), or open the device without 'system'`,
+    `This process can't answer the page faults of its device (${message}). It takes descriptors of its child, which needs the right to trace it: allow ptrace (kernel.yama.ptrace_scope below 2, a seccomp profile that permits 'pidfd_getfd', 'process_vm_readv' and 'process_vm_writev'), or open the device without 'system'`,
     errno,
   );
 }
