@@ -1,6 +1,6 @@
 /**
  * Counts what of the suite was run: a case that was neither run nor skipped with a reason must not go unnoticed, nor one
- * that nobody allowed to be skipped. Pure.
+ * that nobody allowed to be skipped.
  *
  * @module
  */
