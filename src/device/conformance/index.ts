@@ -60,9 +60,9 @@ export function testConformance(target: ConformanceTarget): void {
     after(() => sides?.mirror.close());
 
     describe('shared memory', () => {
-      for (const { name, skip, run } of SVM_CASES)
+      for (const { name, coarse, skip, run } of SVM_CASES)
         test(name, async (t) => {
-          const reason = skip?.(sides);
+          const reason = (coarse ? undefined : sides.withoutFine) ?? skip?.(sides);
           if (reason !== undefined) return t.skip(reason);
           await run(sides, {
             diagnostic: (message) => t.diagnostic(message),
@@ -72,9 +72,10 @@ export function testConformance(target: ConformanceTarget): void {
     });
 
     describe('each device', () => {
-      for (const { name, alone, needs, skip, run } of CONTRACT_CASES)
+      for (const { name, coarse, alone, needs, skip, run } of CONTRACT_CASES)
         test(name, async (t) => {
-          const reasonOf = (side: DeviceSide) => (needs && side.without[needs]) ?? skip?.(side);
+          const reasonOf = (side: DeviceSide) =>
+            (needs && side.without[needs]) ?? (coarse ? undefined : sides.withoutFine) ?? skip?.(side);
           // What no device has is skipped as a whole: nothing passes that was not run.
           const reasons = sides.devices.map(reasonOf);
           if (reasons.every((reason) => reason !== undefined))

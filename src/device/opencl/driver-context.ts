@@ -148,11 +148,12 @@ export class DriverContext {
     return kernel;
   }
 
-  /** Fine-grained memory of the driver's own, wherever it likes; 0 where it gives none. Outlives {@link release}. */
-  allocate(size: number): Handle {
+  /** Memory of the driver's own, wherever it likes; 0 where it gives none. Outlives {@link release}. */
+  allocate(size: number, grain: 'fine' | 'coarse'): Handle {
     const { cl, info } = this;
     const atomics = info.svm.atomics ? CL.CL_MEM_SVM_ATOMICS : 0;
-    const flags = CL.CL_MEM_READ_WRITE | CL.CL_MEM_SVM_FINE_GRAIN_BUFFER | atomics;
+    const fine = grain === 'fine' ? CL.CL_MEM_SVM_FINE_GRAIN_BUFFER | atomics : 0;
+    const flags = CL.CL_MEM_READ_WRITE | fine;
     const memory = cl.clSVMAlloc(this.#context, flags, size, 0);
     // Who has memory of the context needs the context to give it back.
     if (memory !== 0) cl.clRetainContext(this.#context);

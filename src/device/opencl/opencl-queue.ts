@@ -4,23 +4,26 @@
  *
  * @module
  */
-import type { Packet } from '../../engine/command.ts';
+import type { HostAction, Packet } from '../../engine/command.ts';
+import type { CopyEnd } from '../../engine/host-copies.ts';
 import { type ArgumentContext, checkCount, packArgument } from '../../engine/kernel-arguments.ts';
 import { chunkSize, countItems, groupSize } from '../../engine/launch-range.ts';
-import { dispatch } from '../../engine/packets.ts';
+import { dispatch, nothing } from '../../engine/packets.ts';
 import { type LoadedKernel, type QueueHost, RingQueue } from '../../engine/ring-queue.ts';
 import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
 import type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  HostRange,
   Items,
   Kernel,
   LaunchOptions,
   MigrateOptions,
 } from '../device.ts';
 import type { LayoutStruct, OpenClArgumentKind, OpenClArgumentsOf, OpenClKernel } from './argument-kinds.ts';
-import type { LaunchPacket, NdRange } from './command-calls.ts';
+import type { LaunchPacket, NdRange, PassPacket } from './command-calls.ts';
+import type { DriverMemory } from './driver-memory.ts';
 import type { LaunchValue } from './kernel-values.ts';
 import type { LaunchableKernel } from './opencl-program.ts';
 import { structBytes } from './struct-values.ts';
@@ -38,6 +41,8 @@ export interface OpenClQueueHost extends QueueHost {
   readonly maxWorkItemSizes: readonly number[];
   /** Bytes that a work-group has. */
   readonly localMemory: number;
+  /** What buffers are made of, where that is the driver's own. */
+  readonly memory: DriverMemory | undefined;
 }
 
 export class OpenClQueue extends RingQueue {
@@ -88,6 +93,22 @@ export class OpenClQueue extends RingQueue {
     this.#range = undefined;
     this.#values = [];
     return packet;
+  }
+
+  /** @internal Fine-grained memory is everybody's: the driver need not be told. */
+  protected override passPacket(ranges: readonly HostRange[]): Packet {
+    if (!this.#opencl.memory?.coarse || ranges.length === 0) return nothing();
+    const packet: PassPacket = { ...nothing(), ranges: [...ranges] };
+    return packet;
+  }
+
+  /** @internal */
+  protected override hostCopy(to: CopyEnd, from: CopyEnd): HostAction {
+    const copy = super.hostCopy(to, from);
+    const { memory } = this.#opencl;
+    if (!memory?.coarse) return copy;
+    const [written, read] = [rangesOf(to, 'write'), rangesOf(from, 'read')];
+    return () => memory.onHost([...written, ...read], copy);
   }
 
   /** @internal */
@@ -150,6 +171,11 @@ export class OpenClQueue extends RingQueue {
     }
     return sizes;
   }
+}
+
+/** An end of a copy that is mirrored memory. */
+function rangesOf({ address, size, view }: CopyEnd, access: HostRange['access']): HostRange[] {
+  return view ? [] : [{ start: address, end: address + size, access }];
 }
 
 /** Bytes of a local argument. */
