@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProgramError } from '../../errors.ts';
+import { ProgramError, StateError } from '../../errors.ts';
 import { addressOf } from '../../ffi/library.ts';
 import type { QueueOrder } from '../device.ts';
 import { buildFailure } from './build-log.ts';
@@ -131,7 +131,10 @@ export class DriverContext {
     return names === '' ? [] : names.split(';');
   }
 
+  /** Throws StateError where all was released. */
   kernel(program: Handle, name: string): Handle {
+    if (this.#released)
+      throw new StateError('closed', `the device is closed: '${name}' can't be had any more`);
     const kernel = created('clCreateKernel', (status) => this.cl.clCreateKernel(program, name, status));
     this.#kernels.push(kernel);
     if (this.info.svm.fineGrainSystem) {

@@ -28,6 +28,8 @@ import type { LaunchValue } from './kernel-values.ts';
 import type { LaunchableKernel } from './opencl-program.ts';
 import { structBytes } from './struct-values.ts';
 
+/** PoCL counts work-groups in 32 bits, and ends the process where these are too few. */
+const MOST_GROUPS = 2 ** 32 - 1;
 const NONE: readonly never[] = [];
 /** What errors call the arguments that most kernels have. */
 const NAMES = Array.from({ length: 16 }, (_, i) => `args[${i}]`);
@@ -70,8 +72,15 @@ export class OpenClQueue extends RingQueue {
     options: OpenClLaunchOptions<OpenClArgumentsOf<Kinds>>,
   ): Command;
   override launch(kernel: OpenClKernel, options: OpenClLaunchOptions<readonly unknown[]>): Command {
-    this.#range = this.#rangeOf(kernel, options);
-    return super.launch(kernel as Kernel, options as LaunchOptions<never>);
+    const range = this.#rangeOf(kernel, options);
+    // What reads the options may launch something itself.
+    const outer = this.#range;
+    this.#range = range;
+    try {
+      return super.launch(kernel as Kernel, options as LaunchOptions<never>);
+    } finally {
+      this.#range = outer;
+    }
   }
 
   /** To whichever side: the driver's page tables are the host's. */
@@ -90,8 +99,6 @@ export class OpenClQueue extends RingQueue {
     const { type, kernel, chunks } = dispatch(id, items, chunk, args);
     const [values, range] = [this.#values, this.#range];
     const packet: LaunchPacket = { type, kernel, items, chunk, chunks, args, values, range };
-    this.#range = undefined;
-    this.#values = [];
     return packet;
   }
 
@@ -158,6 +165,12 @@ export class OpenClQueue extends RingQueue {
     }
     const global = dimensions(items);
     const groups = local === undefined ? undefined : this.#local(local, items, driver.maxGroup);
+    if (total / (groups?.reduce((all, size) => all * size, 1) ?? 1) > MOST_GROUPS)
+      throw outOfRange(
+        'items',
+        `at most ${MOST_GROUPS} work-groups: so many items where 'local' does not say how large these are`,
+        total,
+      );
     return total === 0 ? undefined : { kernel: driver, global, local: groups };
   }
 

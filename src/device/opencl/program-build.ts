@@ -39,6 +39,8 @@ export async function buildProgram(
   source: string,
   options: string,
 ): Promise<BuiltProgram> {
+  // A driver finds no fault with a program of blanks, and refuses one of nothing by a number.
+  if (source.trim() === '') throw noKernels();
   const key = cache?.keyOf(context.info, source, options);
   const entry = key === undefined ? undefined : await cache!.read(key);
   if (entry) {
@@ -57,9 +59,12 @@ export async function buildProgram(
 /** The program was built with -cl-kernel-arg-info. */
 function describeKernels(context: DriverContext, program: Handle): ProgramInfo['kernels'] {
   const names = context.kernelNames(program);
-  if (names.length === 0)
-    throw new ProgramError('no-kernels', 'the OpenCL C program has no function that is declared `kernel`');
+  if (names.length === 0) throw noKernels();
   return names.map((name) => ({ name, parameters: describeKernel(context, program, name) }));
+}
+
+function noKernels(): ProgramError {
+  return new ProgramError('no-kernels', 'the OpenCL C program has no function that is declared `kernel`');
 }
 
 function describeKernel(context: DriverContext, program: Handle, name: string): ParameterInfo[] {
