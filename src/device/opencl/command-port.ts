@@ -31,6 +31,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
   readonly maxItems = Number.MAX_SAFE_INTEGER;
   readonly maxWorkItemSizes: readonly number[];
   readonly localMemory: number;
+  readonly memory: DriverMemory | undefined;
   readonly context: DeviceContext;
   readonly pump: EventPump;
   readonly rings = new Map<RingQueue, CommandRing>();
@@ -49,6 +50,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
   constructor(context: DeviceContext, driver: DriverContext, program: Handle, memory?: DriverMemory) {
     this.name = context.name;
     this.context = context;
+    this.memory = memory;
     this.cores = driver.info.computeUnits;
     this.maxWorkItemSizes = driver.info.maxWorkItemSizes;
     this.localMemory = driver.info.localMemory;
