@@ -74,7 +74,7 @@ describe('memory that nobody allocated for a device', { skip }, () => {
 
   it('the memory of a WebAssembly module of the host, and an ArrayBuffer', () =>
     all(async (on) => {
-      const wasm = new Uint8Array(new WebAssembly.Memory({ initial: 2 }).buffer);
+      const wasm = new Uint8Array(new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true }).buffer);
       for (const bytes of [wasm, new Uint8Array(70_000), new Uint8Array(new SharedArrayBuffer(70_000))]) {
         const address = addressOf(bytes);
         bytes.fill(3);
