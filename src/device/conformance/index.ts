@@ -62,11 +62,12 @@ export function testConformance(target: ConformanceTarget): void {
     after(() => sides?.mirror.close());
 
     describe('shared memory', () => {
-      for (const { name, skip, run } of SVM_CASES)
+      for (const { name, coarse, skip, run } of SVM_CASES)
         test(name, async (t) => {
-          const reason = skip?.(sides);
+          const coarseOnly = coarse ? undefined : sides.withoutFine;
+          const reason = coarseOnly ?? skip?.(sides);
           if (reason !== undefined) {
-            tally.skipped(name, reason);
+            tally.skipped(name, reason, coarseOnly !== undefined);
             return t.skip(reason);
           }
           await run(sides, {
@@ -81,11 +82,13 @@ export function testConformance(target: ConformanceTarget): void {
     });
 
     describe('each device', () => {
-      for (const { name, alone, needs, skip, run } of CONTRACT_CASES)
+      for (const { name, coarse, alone, needs, skip, run } of CONTRACT_CASES)
         test(name, async (t) => {
+          const coarseOnly = coarse ? undefined : sides.withoutFine;
           const announced = (i: number) =>
-            needs !== undefined && sides.devices[i]!.without[needs] !== undefined;
-          const reasonOf = (side: DeviceSide) => (needs && side.without[needs]) ?? skip?.(side);
+            coarseOnly !== undefined ||
+            (needs !== undefined && sides.devices[i]!.without[needs] !== undefined);
+          const reasonOf = (side: DeviceSide) => (needs && side.without[needs]) ?? coarseOnly ?? skip?.(side);
           // What no device has is skipped as a whole: nothing passes that was not run.
           const reasons = sides.devices.map(reasonOf);
           if (reasons.every((reason) => reason !== undefined)) {
