@@ -59,6 +59,7 @@ export type { OpenClPointers } from './device/opencl/pointer-mode.ts';
 export type { FaultMode } from './device/option-checks.ts';
 export {
   type Advice,
+  type LoadOptions,
   type NativeFunctions,
   type NativeKinds,
   type NativeParameter,

@@ -11,7 +11,7 @@ import { mapZeroPages, munmap } from '../linux/mmap.ts';
 import { Poller, reap, threadId } from '../linux/process.ts';
 import { readMaps } from '../linux/process-maps.ts';
 import { parseMaps } from '../mm/parse-maps.ts';
-import { HEADER } from './control-layout.ts';
+import { HEADER, OTHER_FDS } from './control-layout.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
 /** The name of the control memory's file, by which it is found among the descriptors. */
@@ -42,6 +42,11 @@ export function noteOwner({ i32 }: SharedMemory, owned: OwnedDescriptors): void 
   Atomics.store(i32, HEADER.HOST_THREAD, threadId());
 }
 
+/** Notes what else of this process serves the device, and goes with it: memory files, eventfds, userfaultfds; `[]`: nothing. */
+export function noteOthers({ i32 }: SharedMemory, fds: readonly number[]): void {
+  for (let i = 0; i < OTHER_FDS; i++) i32[HEADER.OTHER_FDS + i] = fds[i] ?? 0;
+}
+
 /** Clears up after threads that are gone; gives how many devices they had left. One thread at a time does. */
 export function clearAbandoned(): number {
   if (![...ownDescriptors().values()].some((link) => CONTROL_LINK.test(link))) return 0;
@@ -63,9 +68,15 @@ function clear(): number {
     .flatMap((fd) => readAbandoned(fd) ?? [])
     // A device that is still on its way out could not be reaped: another mirror's turn then.
     .filter(({ pidfd }) => !isOurs(pidfd, /pidfd/) || new Poller([pidfd]).wait(DYING) > 0);
+  // A control memory may have more than one descriptor, which say the same.
   const arenas = new Set<number>();
   const files = new Set<number>();
-  for (const { control, arena, log } of abandoned) {
+  const others = new Set<number>();
+  for (const { control, arena, log, noted } of abandoned) {
+    for (const fd of noted) {
+      if (isOurs(fd, /^\/memfd:mirrorspace-/)) files.add(fd);
+      else if (isOurs(fd, /eventfd|userfaultfd/)) others.add(fd);
+    }
     if (isOurs(arena, /^\/memfd:mirrorspace-/)) arenas.add(arena);
     if (isOurs(log, /^\/memfd:mirrorspace-maps/)) files.add(log);
     files.add(control);
@@ -79,10 +90,11 @@ function clear(): number {
     close(file);
   }
   for (const { kick, pidfd, process } of abandoned) {
-    if (isOurs(kick, /eventfd/)) close(kick);
+    if (isOurs(kick, /eventfd/)) others.add(kick);
     if (process > 0) reap(process);
-    if (isOurs(pidfd, /pidfd/)) close(pidfd);
+    if (isOurs(pidfd, /pidfd/)) others.add(pidfd);
   }
+  for (const fd of others) close(fd);
   return abandoned.length;
 }
 
@@ -100,8 +112,10 @@ function lockProcess(): number | undefined {
 }
 
 /** The note in a control memory whose thread is gone. */
-function readAbandoned(control: number): (OwnedDescriptors & { control: number }) | undefined {
-  const words = new Int32Array(HEADER.PIDFD + 1);
+function readAbandoned(
+  control: number,
+): (OwnedDescriptors & { readonly control: number; readonly noted: readonly number[] }) | undefined {
+  const words = new Int32Array(HEADER.OTHER_FDS + OTHER_FDS);
   try {
     if (readSync(control, words, 0, words.byteLength, 0) !== words.byteLength) return undefined;
     // A thread that lives may have closed it since it was listed, and the number may be another file's now.
@@ -119,6 +133,7 @@ function readAbandoned(control: number): (OwnedDescriptors & { control: number }
     kick: words[HEADER.KICK_FD]!,
     pidfd: words[HEADER.PIDFD]!,
     process: words[HEADER.DEVICE_PROCESS]!,
+    noted: [...words.subarray(HEADER.OTHER_FDS)].filter((fd) => fd > 0),
   };
 }
 

@@ -65,7 +65,11 @@ export const HEADER = {
   PIDFD: 70,
   /** 1 where somebody listens to what happens in the device's process: its pager and its host's write trace records. */
   TRACING: 80,
+  /** Other descriptors of the host that serve the device, {@link OTHER_FDS} of them; 0 where there is none. */
+  OTHER_FDS: 88,
 } as const;
+
+export const OTHER_FDS = 8;
 
 /** Float64 index: bytes that the pager made visible. */
 export const FILLED_BYTES_F64 = 28;

@@ -18,6 +18,7 @@ import { eventfd, howEnded, Poller, pidfdOpen, signalEventfd } from '../linux/pr
 import { CONTROL_NAME, noteOwner } from './abandoned.ts';
 import { CHILD_FD, type DeviceReply, type DeviceRequest, type RemoteError } from './child-protocol.ts';
 import { CONTROL_BYTES, CORE, coreWord, HEADER, LOST_REASON, NO_HAZARD } from './control-layout.ts';
+import { checkDescriptorLimit } from './descriptor-limit.ts';
 import { packetsInside, type Runaway, readRunaway } from './loss.ts';
 import type { MapLogWriter } from './map-log.ts';
 import { readText, SharedMemory } from './shared-memory.ts';
@@ -98,6 +99,7 @@ export class DeviceProcess {
       kick = eventfd();
       noteOwner(control, { arena, log: log.fd, kick, pidfd: -1, process: 0 });
       checkDescriptors();
+      checkDescriptorLimit(options.name, options.cores);
       child = spawnDevice(options, control.fd, kick);
       noteOwner(control, { arena, log: log.fd, kick, pidfd: -1, process: child.pid ?? 0 });
       if (child.pid === undefined) throw await notStarted(options.name, child);

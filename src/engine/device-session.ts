@@ -166,9 +166,14 @@ export class DeviceSession {
 
   /** Ends the device, which should have stopped a command and did not: its main thread gets no time, or is stopped. */
   giveUp(command: QueuedCommand, reason: unknown): void {
-    this.#givenUp = true;
     command.abort(reason);
-    this.process.giveUp(`it did not stop kernel '${command.kernel}' within ${STOP_PATIENCE} ms`);
+    this.abandon(`it did not stop kernel '${command.kernel}' within ${STOP_PATIENCE} ms`);
+  }
+
+  /** Ends the device for that reason; it comes back by itself. */
+  abandon(reason: string): void {
+    this.#givenUp = true;
+    this.process.giveUp(reason);
   }
 
   get givenUp(): boolean {

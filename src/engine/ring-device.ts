@@ -32,6 +32,7 @@ import {
   type SessionCounters,
   type SessionOptions,
 } from './device-session.ts';
+import { type LoadLimit, within } from './load-limit.ts';
 import type { Runaway } from './loss.ts';
 import { LossNotice } from './loss-notice.ts';
 import { MapLogWriter } from './map-log.ts';
@@ -163,8 +164,8 @@ export class RingDevice implements QueueHost, MirrorPort {
     return reopening;
   }
 
-  /** Once the device is there, where it is being reopened. */
-  async request(message: { type: string } & Record<string, unknown>): Promise<unknown> {
+  /** Once the device is there, where it is being reopened. Where a limit is passed, the device is started anew. */
+  async request(message: { type: string } & Record<string, unknown>, limit?: LoadLimit): Promise<unknown> {
     let session = this.#live();
     while (!session) {
       // Where it fails, the next line throws the loss.
@@ -173,7 +174,10 @@ export class RingDevice implements QueueHost, MirrorPort {
     }
     session.trace();
     try {
-      return await session.process.request(message);
+      const { process } = session;
+      const from = session;
+      const answer = process.request(message);
+      return await (limit ? within(limit, (reason) => from.abandon(reason), answer) : answer);
     } finally {
       session.drain();
     }

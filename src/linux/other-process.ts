@@ -37,6 +37,16 @@ export function readMemory(pid: number, from: Address, into: Uint8Array, at: num
   throw systemError('process_vm_readv', [pid, from, length]);
 }
 
+/**
+ * Throws SystemError where this process may not read the memory of `pid` by {@link readMemory}, or write its own by
+ * {@link writeRuns}: seccomp may forbid these calls alone. Tries with address 0, where nothing is: it changes nothing.
+ */
+export function checkMemoryAccess(pid: number): void {
+  const bytes = new Uint8Array(128);
+  readMemory(pid, 0, bytes, 0, 1);
+  writeRuns(process.pid, 0, bytes, [0, 1]);
+}
+
 /** IOV_MAX. */
 const MOST_SEGMENTS = 1024;
 const segments = { local: new Uint32Array(4 * MOST_SEGMENTS), remote: new Uint32Array(4 * MOST_SEGMENTS) };

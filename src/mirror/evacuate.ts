@@ -59,7 +59,10 @@ export interface Evacuation extends Range {
   readonly from: Range;
   /** False where it lay well already. */
   readonly moved: boolean;
-  /** The names of the devices that reach it now for loads and stores; others may be able to read it. */
+  /**
+   * The names of the devices that reach it now, at least for loads: `capabilities` and `systemCapabilities` say whether
+   * they can store there as well.
+   */
   readonly reachedBy: readonly string[];
   /** With `into: 'buffer'`. */
   readonly buffer: SvmBuffer | undefined;
@@ -104,9 +107,7 @@ export function evacuate(on: Evacuator, range: Range, options: EvacuateOptions =
   const stays = !checked.driver && isWellPlaced(space, from, checked.request);
   const address = stays ? from.start : move(on, from, checked);
   const reachedBy = names.filter(
-    (name) =>
-      satisfies(mirror.devices[name]!.capabilities, SVM.SYSTEM_ALLOCATED) &&
-      reaches(space, name, address, size),
+    (name) => reachesAnyMemory(mirror.devices[name]!) && reaches(space, name, address, size),
   );
   return { ...placed(address, from), moved: !stays, reachedBy, buffer: undefined };
 }
@@ -114,6 +115,11 @@ export function evacuate(on: Evacuator, range: Range, options: EvacuateOptions =
 function placed(address: Address, from: Range) {
   const size = from.end - from.start;
   return { address, size, start: address, end: address + size, from };
+}
+
+/** A device has one sort of memory, or says apart what it can do with that of no buffer. */
+function reachesAnyMemory({ capabilities, systemCapabilities = 0 }: Device): boolean {
+  return satisfies(capabilities | systemCapabilities, SVM.SYSTEM_ALLOCATED);
 }
 
 /** Whether a device's window holds all of it and the device keeps none of it for itself. */

@@ -103,8 +103,8 @@ export class SvmBuffer extends MappedBuffer {
   /**
    * Makes the buffer `size` bytes long where it is: its address stays, devices have the new bytes at once, and the views
    * that there are keep their length. Throws RangeError for a size below the present one, {@link PlacementError} with the
-   * full report where something lies behind it, SystemError where memory is short, UnsupportedError where other processes
-   * may have attached; the buffer is as it was then.
+   * full report where something lies behind it, in this process or in one that has attached, SystemError where memory is
+   * short, UnsupportedError for memory of a driver; the buffer is as it was then.
    */
   grow(size: number): void {
     this.check();

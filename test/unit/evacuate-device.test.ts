@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { GiB } from 'mirrorspace';
+import { GiB, openMirror, processDevice } from 'mirrorspace';
 import { munmap } from '../../src/linux/mmap.ts';
 import { hostPages, PAGE, withSystem } from '../fixtures/system.ts';
 
@@ -19,6 +19,7 @@ it('memory above the window of a device is read by it once it has moved there, a
 
       const moved = mirror.evacuate({ start: pages.address, end: pages.end });
       assert.ok(moved.start >= WINDOW[0] && moved.end <= WINDOW[1]);
+      assert.deepEqual(moved.reachedBy, ['proc']);
       assert.deepEqual(
         await touch(moved.start, 16),
         Uint8Array.from({ length: 16 }, (_, i) => 100 + i),
@@ -42,3 +43,20 @@ it('memory above the window of a device is read by it once it has moved there, a
     },
     { window: WINDOW },
   ));
+
+it('names the devices that reach it afterwards: those of this process, and none that maps buffers only', async () => {
+  const devices = {
+    off: processDevice({ cores: 1 }),
+    read: processDevice({ cores: 1, system: 'read', window: WINDOW }),
+    all: processDevice({ cores: 1, system: 'all', window: WINDOW }),
+    declared: processDevice({ cores: 1, system: 'all', faults: 'trap', window: WINDOW }),
+    far: processDevice({ cores: 1, system: 'all', window: [8 * GiB, 9 * GiB] }),
+  };
+  await using mirror = await openMirror({ name: `evacuate-${process.pid}`, devices });
+  const pages = hostPages(4, 1);
+  const near = ['off', 'read', 'all', 'declared'];
+  const moved = mirror.evacuate({ start: pages.address, end: pages.end }, { devices: near });
+  assert.ok(moved.start >= WINDOW[0] && moved.end <= WINDOW[1]);
+  assert.deepEqual(moved.reachedBy, ['read', 'all']);
+  munmap(moved.start, moved.size);
+});

@@ -2,6 +2,7 @@
  * What is pinned, and what is not, while views and mappings come and go under a device: collected, transferred, huge.
  */
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -69,17 +70,33 @@ for (const { paging, options, skip } of MODES)
       }, options));
   });
 
+const NR_HUGEPAGES = '/proc/sys/vm/nr_hugepages';
+
+/** Reserves some huge pages, as root may; gives why there are none, and takes them back at the end of the test. */
+function reserveHugePages(t: TestContext, pages: number): string | undefined {
+  try {
+    const before = Number(readFileSync(NR_HUGEPAGES, 'utf8'));
+    writeFileSync(NR_HUGEPAGES, String(before + pages));
+    t.after(() => writeFileSync(NR_HUGEPAGES, String(before)));
+    const reserved = Number(readFileSync(NR_HUGEPAGES, 'utf8'));
+    return reserved > before ? undefined : `${NR_HUGEPAGES} stays ${reserved}: no memory in one piece`;
+  } catch (error) {
+    return String(error);
+  }
+}
+
 describe('huge pages of hugetlbfs', { skip: refused }, () => {
   it('are read and stored to like others', (t: TestContext) =>
     withSystem(
       async ({ proc, program, read }) => {
         const size = 2 ** 21;
         const MAP_HUGETLB = 0x40000;
+        const why = reserveHugePages(t, 2);
         let address: number;
         try {
           address = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
         } catch (error) {
-          return t.skip(`there are none of them (vm.nr_hugepages): ${String(error)}`);
+          return t.skip(`there are none of them, and none can be reserved: ${why ?? String(error)}`);
         }
         const bytes = new Uint8Array(viewMemory(address, size));
         for (let page = 0; page < size / PAGE; page++) bytes[page * PAGE] = page;
@@ -89,6 +106,18 @@ describe('huge pages of hugetlbfs', { skip: refused }, () => {
         assert.deepEqual([bytes[5], bytes[6], bytes[PAGE]], [99, 0, 1]);
         bytes[5] = 98;
         assert.equal((await read(address + 5, 1))[0], 98);
+
+        // All of it is stored to by the device, while the host stores to other bytes of the same pages.
+        const increment = program.kernel('incrementEvery', ['pointer', 'f64']);
+        const stride = 512;
+        const before = bytes.slice();
+        const command = proc.queue.launch(increment, { items: size / stride, args: [address, stride] });
+        for (let at = 7; at < size; at += PAGE) bytes[at] = 200;
+        await command.done;
+        for (let at = 0; at < size; at += stride)
+          if (bytes[at] !== ((before[at]! + 1) & 255))
+            assert.fail(`byte ${at}: ${before[at]} to ${bytes[at]}`);
+        for (let at = 7; at < size; at += PAGE) assert.equal(bytes[at], 200, `byte ${at}`);
         munmap(address, size);
       },
       { system: 'all' },

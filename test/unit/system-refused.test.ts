@@ -4,6 +4,7 @@
  * declared, and says so.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { capabilityNames, type SystemCounters } from 'mirrorspace';
 import { runProgram } from '../fixtures/run-child.ts';
@@ -24,8 +25,12 @@ interface Said {
   readonly demanded: { readonly code: string; readonly missing: string; readonly errno: string };
 }
 
+const nobody = { uid: 65534, gid: 65534 };
+
 async function refused(call: string): Promise<Said> {
-  const { end, said, stderr } = await runProgram('system-refused.mjs', [call]);
+  // Root may trace whatever it likes.
+  const user = call === 'trace' && process.getuid!() === 0 ? { user: nobody } : {};
+  const { end, said, stderr } = await runProgram('system-refused.mjs', [call], user);
   assert.equal(end, 0, stderr);
   const [found] = said as [Said];
   assert.equal(found.paging, 'declared');
@@ -71,4 +76,28 @@ describe('a device that is to reach system memory', () => {
     assert.match(warnings[0]!.message, /pidfd_getfd.*EPERM.*ptrace_scope/s);
     assert.deepEqual(demanded, { code: 'ERR_MIRROR_UNSUPPORTED', missing: 'system SVM', errno: 'EPERM' });
   });
+
+  it('where the kernel refuses to let it trace a child that keeps its memory to itself has what is declared', {
+    skip,
+  }, async (t) => {
+    if (
+      process.getuid!() === 0 &&
+      spawnSync(process.execPath, ['-e', 'import("mirrorspace")'], nobody).status !== 0
+    )
+      return t.skip('another user may not read this folder, and root may trace whatever it likes');
+    const { faults, far, undeclared, demanded, warnings } = await refused('trace');
+    assert.equal(faults, 'userfaultfd');
+    assert.deepEqual([undeclared.code, undeclared.address], ['ERR_MIRROR_DEVICE_FAULT', far]);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]!.message, /pidfd_getfd.*EPERM.*ptrace_scope/s);
+    assert.deepEqual(demanded, { code: 'ERR_MIRROR_UNSUPPORTED', missing: 'system SVM', errno: 'EPERM' });
+  });
+
+  for (const call of ['process_vm_readv', 'process_vm_writev'])
+    it(`where ${call} is refused is not opened: nothing else copies memory without a risk to crash`, async () => {
+      const { end, stderr } = await runProgram('system-refused.mjs', [call]);
+      assert.equal(end, 1, stderr);
+      assert.match(stderr, /UnsupportedError: This process may not copy memory by system calls/);
+      assert.ok(stderr.includes(`${call}(`) && stderr.includes("missing: 'system SVM'"), stderr);
+    });
 });

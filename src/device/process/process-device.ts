@@ -7,6 +7,7 @@
  */
 
 import { FIRST_LOADED_KERNEL } from '../../engine/control-layout.ts';
+import { checkLoadOptions, type LoadLimit } from '../../engine/load-limit.ts';
 import { OutOfProcessDevice } from '../../engine/out-of-process-device.ts';
 import { mostProtectedRanges } from '../../engine/protected-window.ts';
 import type { RingDevice } from '../../engine/ring-device.ts';
@@ -56,6 +57,16 @@ export type {
   SystemMode,
   SystemPaging,
 };
+
+/** How a program is loaded. */
+export interface LoadOptions {
+  /**
+   * Milliseconds that the device may take, once loads before it are done; also when the program is loaded again after a
+   * loss. Then its process is killed, `load` rejects with a TimeoutError that names the program, other commands with
+   * DeviceLost, and the device comes back by itself. Without it there is no limit.
+   */
+  readonly timeout?: number;
+}
 
 /** A device in another process, for `openMirror({ devices: { name: processDevice() } })`. */
 export function processDevice(options: ProcessDeviceOptions = {}): DeviceSpec<ProcessDevice> {
@@ -159,9 +170,9 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
    * Loads an ES module: every core imports it. Its kernels are its exported functions, called as
    * `name(begin, end, ...args)`. From a file: or data: URL, or source text as bytes, which can import nothing by package
    * name. Loading the same URL again gives the same program. Throws ProgramError where there is no such file, where it
-   * does not parse, throws while it is imported, or exports no kernel.
+   * does not parse, throws while it is imported, or exports no kernel; TimeoutError where it takes longer than it may.
    */
-  load(source: URL | Uint8Array | ArrayBuffer): Promise<Program>;
+  load(source: URL | Uint8Array | ArrayBuffer, options?: LoadOptions): Promise<Program>;
   /**
    * Loads a shared library into the device's process: its functions are kernels, called with pointers as they are, once
    * for each item. Throws TypeError or RangeError for a bad declaration, ProgramError where the loader finds no such
@@ -169,17 +180,21 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
    */
   load<const Functions extends NativeFunctions>(
     source: NativeSource<Functions>,
+    options?: LoadOptions,
   ): Promise<NativeProgram<Functions>>;
-  async load(source: URL | Uint8Array | ArrayBuffer | NativeSource): Promise<Program> {
+  async load(source: URL | Uint8Array | ArrayBuffer | NativeSource, options?: LoadOptions): Promise<Program> {
+    const timeout = checkLoadOptions(options);
     if (isNativeSource(source)) {
       const native = checkNative(source);
-      return this.inOrder(() => this.#load(native.library, native));
+      const limit = { what: `loading library '${native.library}'`, timeout };
+      return this.inOrder(() => this.#load(native.library, limit, native));
     }
     const url = await sourceUrl(source);
-    return this.inOrder(() => this.#load(url));
+    const limit = { what: `loading module '${url.length > 200 ? `${url.slice(0, 200)}...` : url}'`, timeout };
+    return this.inOrder(() => this.#load(url, limit));
   }
 
-  async #load(url: string, native?: NativeDeclaration): Promise<Program> {
+  async #load(url: string, limit: LoadLimit, native?: NativeDeclaration): Promise<Program> {
     if (this.#ring.closed) throw new StateError('closed', `device '${this.name}' is closed`);
     const same = (request: LoadRequest): boolean =>
       request.url === url && JSON.stringify(request.native) === JSON.stringify(native);
@@ -188,13 +203,13 @@ export class ProcessDevice extends OutOfProcessDevice implements Device {
     const first = this.#nextKernel;
     const program = this.#nextProgram++;
     const request: LoadRequest = { type: 'load', program, url, first, ...(native ? { native } : {}) };
-    const exports = (await this.#ring.request({ ...request })) as ModuleExports;
+    const exports = (await this.#ring.request({ ...request }, limit)) as ModuleExports;
     this.#nextKernel += exports.kernels.length;
     const loaded = native
       ? new NativeProgram(this.#ring, native, first)
       : new ProcessProgram(this.#ring, exports, first);
     const expected = loaded.kernels;
-    this.#sessions.programs.push({ request: { ...request, expected }, program: loaded });
+    this.#sessions.programs.push({ request: { ...request, expected }, program: loaded, limit });
     return loaded;
   }
 }

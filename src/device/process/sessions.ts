@@ -6,6 +6,7 @@
  */
 
 import { DeviceProcess } from '../../engine/device-process.ts';
+import { type LoadLimit, within } from '../../engine/load-limit.ts';
 import type { MapLogWriter } from '../../engine/map-log.ts';
 import { RingDevice } from '../../engine/ring-device.ts';
 import { SystemError, UnsupportedError } from '../../errors.ts';
@@ -53,6 +54,7 @@ function warnOfTraps(device: string, refused: string): void {
 interface LoadedProgram {
   readonly request: LoadRequest;
   readonly program: Program;
+  readonly limit: LoadLimit;
 }
 
 /** The lives of the device's process: how each is started, and what it has for itself. */
@@ -101,7 +103,7 @@ export class Sessions {
           await this.system.attach(started, ready);
           this.#adopt(ready);
           await started.request({ type: 'begin' });
-          for (const { request } of this.programs) await started.request({ ...request });
+          await this.#loadAgain(started);
           return started;
         }
         if (taken && (attempt === MOST_PROCESSES || this.ring.closed)) throw inTheWay(this.#context, taken);
@@ -113,6 +115,11 @@ export class Sessions {
       }
       await started.close();
     }
+  }
+
+  async #loadAgain(started: DeviceProcess): Promise<void> {
+    for (const { request, limit } of this.programs)
+      await within(limit, (reason) => started.giveUp(reason), started.request({ ...request }));
   }
 
   /** Whether nothing of the device's lies where the host has most of its memory. */

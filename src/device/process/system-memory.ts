@@ -8,8 +8,9 @@ import { fstatSync } from 'node:fs';
 import type { DeviceProcess } from '../../engine/device-process.ts';
 import type { RingDevice } from '../../engine/ring-device.ts';
 import type { PacketAround } from '../../engine/ring-slots.ts';
-import { DeviceLost, outOfRange, UnsupportedError } from '../../errors.ts';
+import { DeviceLost, outOfRange, SystemError, UnsupportedError } from '../../errors.ts';
 import { pageSize } from '../../linux/mmap.ts';
+import { checkMemoryAccess } from '../../linux/other-process.ts';
 import type { Range } from '../../mm/address.ts';
 import type { DeviceContext, PinnedRange, ReservedRegion } from '../device.ts';
 import type { DeviceReady } from './host-messages.ts';
@@ -93,6 +94,11 @@ export class SystemMemory {
   #declare(): void {
     const { arena, live } = this.#context;
     const page = pageSize();
+    try {
+      checkMemoryAccess(process.pid);
+    } catch (error) {
+      throw noCopies(error);
+    }
     this.#declared = new DeclaredSession({
       memory: DeclaredMemory.of(arena, page),
       pageSize: page,
@@ -233,3 +239,15 @@ export class SystemMemory {
     return "of its host's memory it may read what the host can read, and store to what is pinned for that";
   }
 }
+
+/** Not even its own memory may this process touch without a risk to crash. */
+function noCopies(cause: unknown): UnsupportedError {
+  const errno = cause instanceof SystemError ? { errno: cause.errno } : {};
+  return new UnsupportedError(
+    'system SVM',
+    `This process may not copy memory by system calls (${messageOf(cause)}): permit 'process_vm_readv' and 'process_vm_writev' in its seccomp profile, or open the device without 'system'`,
+    errno,
+  );
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

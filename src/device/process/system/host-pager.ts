@@ -5,6 +5,7 @@
  * @module
  */
 import { receiveMessageOnPort } from 'node:worker_threads';
+import { noteOthers } from '../../../engine/abandoned.ts';
 import { CHILD_FD } from '../../../engine/child-protocol.ts';
 import { CONTROL_BYTES } from '../../../engine/control-layout.ts';
 import { SharedMemory } from '../../../engine/shared-memory.ts';
@@ -38,6 +39,8 @@ interface Served {
   readonly bell: number;
   readonly kick: number;
   readonly area: SharedMemory;
+  /** The descriptor by which the thread of the mirror has the same. */
+  readonly areaFd: number;
   readonly control: SharedMemory;
 }
 
@@ -108,7 +111,9 @@ export class HostPager {
       else if (next.type === 'detach') this.#detach(next.id);
       else if (next.type !== 'stop') this.#tryTakeIn(next);
       else {
-        for (const id of [...this.#devices.keys()]) this.#detach(id);
+        // Their mirrors were not closed, and so what these have stays.
+        for (const [id, { areaFd }] of [...this.#devices]) this.#detach(id, [areaFd]);
+        this.#tracker.close();
         return true;
       }
     }
@@ -151,7 +156,9 @@ export class HostPager {
 
   #attach(request: AttachRequest): void {
     try {
-      this.#devices.set(request.id, serve(request, this.#tracker, this.#beforeAcquire));
+      const served = serve(request, this.#tracker, this.#beforeAcquire);
+      this.#devices.set(request.id, served);
+      this.#note(served);
       this.#poll();
       this.#report({ type: 'attached', id: request.id });
     } catch (error) {
@@ -159,10 +166,17 @@ export class HostPager {
     }
   }
 
-  #detach(id: number): void {
+  /** For who clears up should this thread be terminated, with that of the mirror: all that only they would close. */
+  #note({ area, areaFd, bell, control, kick, userfaultfd }: Served): void {
+    const tracker = this.#tracker.userfaultfd ?? 0;
+    noteOthers(control, [areaFd, area.fd, bell, kick, userfaultfd, tracker, this.#data.bell]);
+  }
+
+  #detach(id: number, left: readonly number[] = []): void {
     const device = this.#devices.get(id);
     if (!device) return;
     this.#devices.delete(id);
+    noteOthers(device.control, left);
     device.pages.close();
     for (const memory of [device.area, device.control]) {
       memory.unmap();
@@ -197,7 +211,7 @@ function advise(copies: Copies, range: Range, advice: Advice): void {
 
 /** Takes what the device has made over into this process. Leaves nothing open where it throws. */
 function serve(request: AttachRequest, tracker: HostTracker, beforeAcquire: () => void): Served {
-  const { pid, descriptors, cores, claims, arenaInode, mode } = request;
+  const { pid, descriptors, cores, claims, arenaInode, areaFd, mode } = request;
   const taken: number[] = [];
   const mapped: SharedMemory[] = [];
   const pidfd = pidfdOpen(pid);
@@ -231,7 +245,7 @@ function serve(request: AttachRequest, tracker: HostTracker, beforeAcquire: () =
       arenaInode,
       beforeAcquire,
     });
-    return { pages, userfaultfd, bell, kick, area, control };
+    return { pages, userfaultfd, bell, kick, area, areaFd, control };
   } catch (error) {
     for (const memory of mapped) memory.unmap();
     for (const fd of taken) close(fd);

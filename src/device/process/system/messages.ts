@@ -16,9 +16,11 @@ export interface SystemDescriptors {
 }
 
 export interface HostPagerData {
-  /** Rung, for a message. */
+  /** Rung, for a message. The pager closes it in the end. */
   readonly bell: number;
   readonly port: MessagePort;
+  /** One word: 1 once the thread calls nothing native any more, so that it may be ended at any moment. */
+  readonly ended: Int32Array;
 }
 
 export interface AttachRequest {
@@ -29,6 +31,8 @@ export interface AttachRequest {
   readonly cores: number;
   readonly claims: readonly Range[];
   readonly arenaInode: number;
+  /** The descriptor by which the thread of the mirror has the shared memory. */
+  readonly areaFd: number;
   readonly mode: 'read' | 'all';
 }
 

@@ -15,6 +15,9 @@ import type { Advice, AttachRequest, HostPagerData, HostPagerReport, HostPagerRe
 
 const ENTRY = 'device/process/system/entry-host.cjs';
 
+/** Milliseconds that a process that ends waits for the thread to leave what it is at: one system call, or one answer. */
+const LAST_WAIT = 2000;
+
 /** A device that is being served. */
 interface Client {
   attached(): void;
@@ -51,7 +54,15 @@ class SystemPager {
   readonly #port: MessagePort;
   readonly #bell = eventfd();
   readonly #clients = new Map<number, Client>();
-  readonly #stop = (): void => this.#tell({ type: 'stop' });
+  readonly #ended = new Int32Array(new SharedArrayBuffer(4));
+  /**
+   * A thread that the process ends with itself must not be in native code, nor enter it: that would abort the process
+   * instead of ending it.
+   */
+  readonly #atExit = (): void => {
+    this.#stop();
+    Atomics.wait(this.#ended, 0, 0, LAST_WAIT);
+  };
   #stopped = false;
   #holds = 0;
   #nextId = 1;
@@ -59,20 +70,20 @@ class SystemPager {
   constructor() {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    const workerData: HostPagerData = { bell: this.#bell, port: port2 };
+    const workerData: HostPagerData = { bell: this.#bell, port: port2, ended: this.#ended };
     this.#worker = new Worker(join(distFolder(), ENTRY), { workerData, transferList: [port2], execArgv: [] });
     this.#worker.on('error', (error) => this.#failAll(String(error)));
     this.#worker.once('exit', () => {
-      process.off('exit', this.#stop);
+      process.off('exit', this.#atExit);
       this.#failAll('its thread ended');
       this.#port.close();
-      close(this.#bell);
+      if (Atomics.load(this.#ended, 0) === 0) close(this.#bell);
     });
     port1.on('message', (report: HostPagerReport) => this.#reported(report));
     this.#worker.unref();
     port1.unref();
     // A worker in a system call keeps the process from ending.
-    process.once('exit', this.#stop);
+    process.once('exit', this.#atExit);
   }
 
   async attach(
@@ -115,6 +126,10 @@ class SystemPager {
     this.#clients.delete(id);
     if (this.#clients.size > 0 || this.#stopped) return;
     this.#stop();
+  }
+
+  #stop(): void {
+    this.#tell({ type: 'stop' });
   }
 
   #tell(request: HostPagerRequest): void {
@@ -160,7 +175,7 @@ export function refusal(cause: unknown): UnsupportedError {
   const errno = cause instanceof SystemError ? { errno: cause.errno } : {};
   return new UnsupportedError(
     'system SVM',
-    `This process can't answer the page faults of its device (${message}). It takes descriptors of its child, which needs the right to trace it: allow ptrace (kernel.yama.ptrace_scope below 2, a seccomp profile that permits 'pidfd_getfd'), or open the device without 'system'`,
+    `This process can't answer the page faults of its device (${message}). It takes descriptors of its child, which needs the right to trace it: allow ptrace (kernel.yama.ptrace_scope below 2, a seccomp profile that permits 'pidfd_getfd', 'process_vm_readv' and 'process_vm_writev'), or open the device without 'system'`,
     errno,
   );
 }

@@ -6,7 +6,7 @@
 import { SharedMemory } from '../../../engine/shared-memory.ts';
 import type { DeviceLost } from '../../../errors.ts';
 import { close } from '../../../linux/memfd.ts';
-import { takeDescriptor } from '../../../linux/other-process.ts';
+import { checkMemoryAccess, takeDescriptor } from '../../../linux/other-process.ts';
 import { pidfdOpen } from '../../../linux/process.ts';
 import type { Range } from '../../../mm/address.ts';
 import { AREA_BYTES, COUNTERS, counterIndex } from './area.ts';
@@ -98,13 +98,14 @@ export class SystemSession {
    * process may not have the device's descriptors.
    */
   static async open(
-    request: Omit<AttachRequest, 'type' | 'id'>,
+    request: Omit<AttachRequest, 'type' | 'id' | 'areaFd'>,
     before: SystemCounters,
     lost: (reason: string) => void,
   ): Promise<SystemSession> {
     const session = new SystemSession(mapArea(request), before);
     try {
-      session.#attachment = await attachDevice(request, lost);
+      checkCopies(request.pid);
+      session.#attachment = await attachDevice({ ...request, areaFd: session.#area.fd }, lost);
       return session;
     } catch (error) {
       session.close();
@@ -153,5 +154,13 @@ function mapArea({ pid, descriptors }: Pick<AttachRequest, 'pid' | 'descriptors'
     throw refusal(error);
   } finally {
     close(pidfd);
+  }
+}
+
+function checkCopies(pid: number): void {
+  try {
+    checkMemoryAccess(pid);
+  } catch (error) {
+    throw refusal(error);
   }
 }

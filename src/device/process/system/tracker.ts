@@ -9,6 +9,7 @@
  * @module
  */
 import { UnsupportedError } from '../../../errors.ts';
+import { close } from '../../../linux/memfd.ts';
 import { type MappedArea, OwnAreas, PageMap } from '../../../linux/page-map.ts';
 import {
   openUserfaultfd,
@@ -53,6 +54,18 @@ export class HostTracker {
       // A kernel before 6.7: nothing is tracked, and nothing that was copied outlives its launch.
       if (!(error instanceof UnsupportedError)) throw error;
     }
+  }
+
+  /** Its descriptor; undefined where it tracks nothing. */
+  get userfaultfd(): number | undefined {
+    return this.#userfaultfd;
+  }
+
+  /** The host's memory is as it was before: nothing is armed any more. */
+  close(): void {
+    this.#areas.close();
+    this.#pages?.close();
+    if (this.#userfaultfd !== undefined) close(this.#userfaultfd);
   }
 
   add(cache: Cache): void {
