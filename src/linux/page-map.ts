@@ -127,8 +127,13 @@ export interface MappedArea extends Range {
   readonly writable: boolean;
   /** Of this process alone, and of no file: asynchronous write protection sees all of its changes. */
   readonly anonymous: boolean;
-  /** The file's inode; 0 for none. */
+  /** Whether others may have the same pages; not so where they are copied at the first store. */
+  readonly shared: boolean;
+  /** The file's inode, 0 for none, and the number of the device that it is on. */
   readonly inode: number;
+  readonly device: number;
+  /** Of `start` in the file. */
+  readonly offset: number;
 }
 
 /** What this process has mapped where. */
@@ -179,9 +184,15 @@ function areaOf(query: Uint32Array): MappedArea {
     readable: (flags & VMA_READABLE) !== 0,
     writable: (flags & VMA_WRITABLE) !== 0,
     anonymous: inode === 0 && (flags & VMA_SHARED) === 0,
+    shared: (flags & VMA_SHARED) !== 0,
     inode,
+    device: deviceNumber(query[18]!, query[19]!),
+    offset: wide(7),
   };
 }
+
+/** As a number, whatever it is: minor numbers have 20 bits. */
+const deviceNumber = (major: number, minor: number): number => major * 2 ** 20 + minor;
 
 function listAreas(): MappedArea[] {
   return readMaps('self')
@@ -189,15 +200,19 @@ function listAreas(): MappedArea[] {
     .split('\n')
     .map((line) => {
       // proc_pid_maps(5): start-end perms offset device inode name
-      const [range = '', permissions = '', , , inode = '0'] = line.split(/ +/, 5);
+      const [range = '', permissions = '', offset = '', device = '', inode = '0'] = line.split(/ +/, 5);
       const [start = '', end = ''] = range.split('-');
+      const [major = '', minor = ''] = device.split(':');
       return {
         start: Number.parseInt(start, 16),
         end: Number.parseInt(end, 16),
         readable: permissions[0] === 'r',
         writable: permissions[1] === 'w',
         anonymous: inode === '0' && permissions[3] === 'p',
+        shared: permissions[3] === 's',
         inode: Number(inode),
+        device: deviceNumber(Number.parseInt(major, 16), Number.parseInt(minor, 16)),
+        offset: Number.parseInt(offset, 16),
       };
     });
 }

@@ -56,11 +56,12 @@ function drawResidence(
   context.fillRect(right - STRIP, above, STRIP, below - above - 1);
   for (const [i, share] of residence.entries()) {
     if (share === 0) continue;
-    const top = Math.max(above, pixelOf(screen, start + i * each));
-    const bottom = Math.min(below - 1, pixelOf(screen, start + (i + 1) * each));
-    if (bottom <= top) continue;
+    // Whole pixels: no seams between stretches.
+    const top = Math.max(above, Math.round(pixelOf(screen, start + i * each)));
+    const bottom = Math.min(below - 1, Math.round(pixelOf(screen, start + (i + 1) * each)));
+    if (bottom < top || bottom < 0) continue;
     context.fillStyle = palette.heat[heatOf(share)]!;
-    context.fillRect(right - STRIP, top, STRIP, Math.max(0.7, bottom - top - (bottom - top > 5 ? 1 : 0)));
+    context.fillRect(right - STRIP, top, STRIP, Math.max(1, bottom - top - (bottom - top > 5 ? 1 : 0)));
   }
   context.fillStyle = palette.column;
   context.fillRect(right - STRIP - 1, above, 1, below - above);

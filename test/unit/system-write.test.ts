@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { viewMemory } from '../../src/ffi/library.ts';
+import { memfdCreate } from '../../src/linux/memfd.ts';
 import {
+  MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
   mapZeroPages,
@@ -193,5 +195,54 @@ describe('stores anywhere', () => {
       const put = program.kernel('put', ['pointer', 'u32']);
       await proc.queue.launch(put, { items: 1, args: [pages.address, 4] }).done;
       assert.equal(pages.bytes[0], 4);
+    }, all));
+
+  it('nor do they reach a file that has come to lie where they went, or another part of the same one', () =>
+    withSystem(async ({ mirror, proc, program }) => {
+      const pages = hostPages(1, 1);
+      const word = mirror.alloc(PAGE);
+      const words = word.view(Int32Array);
+      const slow = program.kernel('putThenWait', ['pointer', 'u32', 'pointer']);
+      const files = ['one', 'other'].map((name) => memfdCreate(name));
+      for (const [i, fd] of files.entries()) writeSync(fd, new Uint8Array(2 * PAGE).fill(10 + i));
+      const mapAt =
+        (flags: number, fd: number, offset = 0) =>
+        () => {
+          mmap(pages.address, PAGE, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, offset);
+        };
+      const [one, other] = files as [number, number];
+      const shared = mapAt(MAP_SHARED, one);
+      const anonymous = (): void => mapZeroPages(pages.address, PAGE);
+      for (const [words_, first, second, value] of [
+        ['a file by another', shared, mapAt(MAP_SHARED, other), 11],
+        ['a file by another part of it', shared, mapAt(MAP_SHARED, one, PAGE), 10],
+        ['a file by a private copy of it', shared, mapAt(MAP_PRIVATE, one), 10],
+        ['a private copy by the file', mapAt(MAP_PRIVATE, one), shared, 10],
+        ['a file by memory', shared, anonymous, 0],
+        ['memory by a file', anonymous, shared, 10],
+      ] as const) {
+        first();
+        words[0] = 0;
+        const command = proc.queue.launch(slow, { items: 1, args: [pages.address + 5, 200, word] });
+        while (Atomics.load(words, 0) !== 1) await new Promise(setImmediate);
+        second();
+        Atomics.store(words, 0, 2);
+        const fault = await faultOf(command);
+        assert.match(fault.message, /could not be written back/, words_);
+        assert.ok(
+          pages.bytes.every((byte) => byte === value),
+          `${words_}: ${pages.bytes[5]}`,
+        );
+      }
+      // The same part of the same file shows the same bytes, whoever has mapped it last.
+      shared();
+      words[0] = 0;
+      const command = proc.queue.launch(slow, { items: 1, args: [pages.address + 5, 200, word] });
+      while (Atomics.load(words, 0) !== 1) await new Promise(setImmediate);
+      shared();
+      Atomics.store(words, 0, 2);
+      await command.done;
+      assert.deepEqual([...pages.bytes.subarray(4, 7)], [10, 200, 10]);
+      for (const fd of files) closeSync(fd);
     }, all));
 });

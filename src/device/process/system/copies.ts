@@ -13,6 +13,7 @@ import type { Counter } from './area.ts';
 import { chooseChunk, NO_SEQUENCE, type Sequence } from './chunks.ts';
 import { common, without } from './declared-runs.ts';
 import { Residency } from './residency.ts';
+import { Sources, showsTheSame } from './sources.ts';
 import type { Cache, HostTracker } from './tracker.ts';
 
 /** Advised sizes that are kept: the last ones. */
@@ -54,6 +55,7 @@ export class Copies implements Cache {
   readonly replaced: Residency;
   /** Copies of what can't be tracked: good for one launch. */
   readonly #untracked: Residency;
+  readonly #sources: Sources;
   readonly #advised: Residency;
   readonly #sizes: (Range & { readonly size: number })[] = [];
   /** By start, disjoint. */
@@ -67,6 +69,7 @@ export class Copies implements Cache {
     this.stale = new Residency(options.pageSize);
     this.replaced = new Residency(options.pageSize);
     this.#untracked = new Residency(options.pageSize);
+    this.#sources = new Sources(this.#untracked.blockSize);
     this.#advised = new Residency(options.pageSize);
     options.tracker.add(this);
   }
@@ -79,9 +82,16 @@ export class Copies implements Cache {
     return this.tracked.has(page) || this.#untracked.has(page);
   }
 
-  /** Whether the host still has there what a page was copied from; taken for granted where that can't be told. */
+  /**
+   * Whether the host still has there what a page was copied from: the same mapping, or, where that can't be told, one of
+   * the same part of the same file; taken for granted where it is private memory of no file.
+   */
   isSame(page: Range): boolean {
-    return !this.tracked.has(page.start) || this.#o.tracker.isSame(page, this);
+    const { tracker } = this.#o;
+    if (this.tracked.has(page.start)) return tracker.isSame(page, this);
+    const source = this.#sources.of(page.start);
+    const area = tracker.areaAt(page.start);
+    return source === undefined || (area !== undefined && showsTheSame(source, area));
   }
 
   /** Copies the page and what of its surroundings is worth it. */
@@ -206,7 +216,11 @@ export class Copies implements Cache {
     let outcome: Outcome = 'done';
     for (let at = range.start; at < range.end; ) {
       const done = copyRange(userfaultfd, at, at, range.end - at, wake);
-      if (done.bytes > 0) into.add({ start: at, end: at + done.bytes });
+      if (done.bytes > 0) {
+        const copied = { start: at, end: at + done.bytes };
+        into.add(copied);
+        if (into === this.#untracked) this.#sources.add(copied, area);
+      }
       bytes += done.bytes;
       at += done.bytes;
       if (done.errno === '' || done.errno === 'EAGAIN') continue;
@@ -248,6 +262,7 @@ export class Copies implements Cache {
     this.stale.remove(range);
     this.replaced.remove(range);
     this.#advised.remove(range);
+    if (this.#untracked.pages === 0) this.#sources.clear();
     const pages = before - this.tracked.pages - this.#untracked.pages;
     this.#o.count('invalidations', 1);
     const bytes = pages * this.#o.pageSize;

@@ -15,6 +15,7 @@ import { readSync, writeSync } from 'node:fs';
 import { allocatePages, punchHole } from '../../../linux/memfd.ts';
 import { readMemory, writeRuns } from '../../../linux/other-process.ts';
 import type { Range } from '../../../mm/address.ts';
+import type { DeclaredRun } from './declared-runs.ts';
 import { differingRuns, type Runs } from './diff.ts';
 import { Pins } from './pins.ts';
 
@@ -31,8 +32,9 @@ export interface Declaration extends Range {
 
 interface Page {
   readonly twin: Buffer;
-  /** Devices that have it. */
+  /** Devices that have it, and those of them that may store to it. */
   holders: number;
+  writers: number;
 }
 
 /** What went one way. */
@@ -54,6 +56,8 @@ export class DeclaredMemory {
   readonly #pages = new Map<number, Page>();
   /** Runs of pages, by start. */
   #batches: Range[] | undefined;
+  /** Those that a device may store to. */
+  #stored: Range[] | undefined;
   readonly #snapshot: Buffer;
   #running = 0;
 
@@ -96,42 +100,54 @@ export class DeclaredMemory {
   }
 
   /** One more device has those pages. Throws SystemError where there is no memory for them, and has none of them then. */
-  hold({ start, end }: Range): void {
+  hold({ start, end, access }: DeclaredRun): void {
     const size = this.#pageSize;
     allocatePages(this.#fd, start, end - start);
     const twins = Buffer.alloc(end - start);
     for (let page = start; page < end; page += size) {
-      const known = this.#pages.get(page);
-      if (known) known.holders++;
-      else this.#pages.set(page, { twin: twins.subarray(page - start, page - start + size), holders: 1 });
+      let known = this.#pages.get(page);
+      if (!known) {
+        known = { twin: twins.subarray(page - start, page - start + size), holders: 0, writers: 0 };
+        this.#pages.set(page, known);
+      }
+      known.holders++;
+      if (access === 'write') known.writers++;
     }
-    this.#batches = undefined;
+    this.#changed();
   }
 
   /**
    * One device less has those pages: whatever any of them has mapped there is gone. Nothing may run; those that others
    * have are filled again by {@link toDevice}.
    */
-  release({ start, end }: Range): void {
+  release({ start, end, access }: DeclaredRun): void {
     for (let page = start; page < end; page += this.#pageSize) {
       const known = this.#pages.get(page);
       if (!known) continue;
+      if (access === 'write') known.writers--;
       if (--known.holders === 0) this.#pages.delete(page);
       else known.twin.fill(0);
     }
     punchHole(this.#fd, start, end - start);
-    this.#batches = undefined;
+    this.#changed();
   }
 
   /** A device that had those pages is no more; others go on. */
-  drop({ start, end }: Range): void {
+  drop({ start, end, access }: DeclaredRun): void {
     for (let page = start; page < end; page += this.#pageSize) {
       const known = this.#pages.get(page);
-      if (!known || --known.holders > 0) continue;
+      if (!known) continue;
+      if (access === 'write') known.writers--;
+      if (--known.holders > 0) continue;
       this.#pages.delete(page);
       punchHole(this.#fd, page, this.#pageSize);
     }
+    this.#changed();
+  }
+
+  #changed(): void {
     this.#batches = undefined;
+    this.#stored = undefined;
   }
 
   /** Takes what the host has stored since the last time to the copies. */
@@ -183,7 +199,7 @@ export class DeclaredMemory {
     const gone = this.#sweep();
     const failed: Range[] = [];
     let bytes = 0;
-    for (const { start, end } of this.#runs()) {
+    for (const { start, end } of this.#storedRuns()) {
       const got = readSync(this.#fd, this.#snapshot, 0, end - start, start);
       for (let page = start; page + size <= start + got; page += size) {
         const now = this.#snapshot.subarray(page - start, page - start + size);
@@ -252,6 +268,14 @@ export class DeclaredMemory {
   #runs(): readonly Range[] {
     this.#batches ??= batches([...this.#pages.keys()], this.#pageSize, this.#snapshot.length);
     return this.#batches;
+  }
+
+  /** Where no device may store there is nothing to be taken back. */
+  #storedRuns(): readonly Range[] {
+    const stored = (): number[] =>
+      [...this.#pages].filter(([, { writers }]) => writers > 0).map(([page]) => page);
+    this.#stored ??= batches(stored(), this.#pageSize, this.#snapshot.length);
+    return this.#stored;
   }
 }
 

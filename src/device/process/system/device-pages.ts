@@ -195,6 +195,7 @@ export class DevicePages {
   #release(): void {
     const { area } = this.#o;
     this.#count('writeBacks', 1);
+    this.#o.tracker.refresh();
     const failed = [...this.#unwritten.splice(0), ...this.#twins.flushAll(TRACED.WRITE_BACK_COMPLETION)];
     // Where the device has died meanwhile, nobody hears this answer, and its host is to find what is missing.
     if (failed.length === 0) clearOpened(area);
