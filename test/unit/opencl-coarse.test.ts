@@ -163,6 +163,27 @@ describe('coarse-grained memory of the driver', skip, () => {
     });
   });
 
+  test('an unmap on another queue that comes before its map leaves nothing mapped', async () => {
+    await withDevices({ opencl: openclDevice() }, async (mirror) => {
+      const { queue } = mirror.devices.opencl;
+      const other = mirror.devices.opencl.createQueue();
+      const buffer = mirror.alloc(4096, coarse);
+      await queue.map(buffer).done;
+      const words = buffer.view(Uint32Array);
+      words[0] = 3;
+      await queue.unmap(buffer).done;
+      const gate = mirror.createEvent();
+      const map = queue.map(buffer, { after: gate });
+      await other.unmap(buffer).done;
+      gate.complete();
+      await map.done;
+      assert.equal(words[0], LOST);
+      assert.throws(() => buffer.bytes, { state: 'unmapped' });
+      await queue.map(buffer).done;
+      assert.equal(words[0], 3);
+    });
+  });
+
   test('passes between queues in and out of order by what they wait for', async () => {
     await withDevices({ opencl: openclDevice() }, async (mirror) => {
       const { opencl } = mirror.devices;

@@ -40,6 +40,8 @@ export class CommandCalls {
   readonly #memory: DriverMemory | undefined;
   /** What the driver was asked to map: a map whose turn never came has no unmap. */
   readonly #mapped = new WeakSet<HostRange>();
+  /** On another queue the unmap may come before its map, which is none then. */
+  readonly #givenBack = new WeakSet<HostRange>();
   /** Two words for each dimension. */
   readonly #global = new Uint32Array(6);
   readonly #local = new Uint32Array(6);
@@ -64,7 +66,11 @@ export class CommandCalls {
       const { range, values } = packet as LaunchPacket;
       if (range) return this.#launch(queue, range, values, event);
     } else if (type === 'map' || type === 'unmap') {
-      const ranges = rangesOf(packet).filter((range) => type === 'map' || this.#mapped.has(range));
+      const all = rangesOf(packet);
+      const ranges = all.filter((range) =>
+        type === 'map' ? !this.#givenBack.has(range) : this.#mapped.has(range),
+      );
+      if (type === 'unmap') for (const range of all) this.#givenBack.add(range);
       if (ranges.length === 1) return this.#pass(queue, type, ranges[0]!, event);
       for (const range of ranges) this.#pass(queue, type, range, null);
     } else if (packet.type === PACKET_TYPE.DISPATCH) {
