@@ -19,6 +19,7 @@ import { layoutAccess } from './layout.ts';
 import { observing } from './observe.ts';
 import { openclLaunches } from './opencl.ts';
 import { packageCost } from './package.ts';
+import { pageFrames } from './page.ts';
 import { pointerFollowing } from './pointers.ts';
 import type { Row } from './rows.ts';
 import { sharing } from './sharing.ts';
@@ -41,6 +42,7 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   opencl: openclLaunches,
   start: startup,
   package: packageCost,
+  page: pageFrames,
 };
 
 const words = process.argv.slice(2);

@@ -9,6 +9,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Milliseconds after which a file of tests is given up: one that hangs must not hang everything. */
 const LONGEST = 900_000;
 const REFUSE = '--refuse-userfaultfd';
+// What a program prints into a pipe is compared, and who runs the tests may want colours of all that they start.
+delete process.env.FORCE_COLOR;
 const words = process.argv.slice(2).filter((word) => word !== REFUSE);
 if (process.argv.includes(REFUSE)) {
   await import('../test/fixtures/programs/refuse-userfaultfd.mjs');

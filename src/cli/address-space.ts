@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { MapsError, type ParsedMaps, parseMaps, type Range } from 'mirrorspace/mm';
 import { Failure, plain } from './output.ts';
 
@@ -40,11 +40,36 @@ export function readProcess(pid: number): Source {
 export function readFile(file: string): Source {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readBounded(file);
   } catch (error) {
-    throw new Failure(`${file} can't be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    if (error instanceof Failure) throw error;
+    throw new Failure(
+      `${plain(file)} can't be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+    );
   }
   return { title: plain(file), file, maps: parse(text, file) };
+}
+
+/** Of a million mappings, twice over. */
+const MOST_BYTES = 2 ** 28;
+
+/** Also a pipe, which has no length: no more than a maps file could have. */
+function readBounded(file: string): string {
+  const descriptor = openSync(file, 'r');
+  try {
+    const chunks: Buffer[] = [];
+    for (let total = 0; ; ) {
+      const chunk = Buffer.alloc(2 ** 20);
+      const bytes = readSync(descriptor, chunk);
+      if (bytes === 0) return Buffer.concat(chunks).toString('utf8');
+      total += bytes;
+      if (total > MOST_BYTES)
+        throw new Failure(`${plain(file)} is no /proc/PID/maps: it has more than 256 MiB`);
+      chunks.push(chunk.subarray(0, bytes));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function parse(text: string, path: string): ParsedMaps {

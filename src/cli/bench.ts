@@ -57,7 +57,13 @@ function run(groups: readonly string[], { quick, last, json }: Options): void {
   const root = findCheckout();
   if (root === undefined)
     throw new Failure(
-      'no benchmarks here: the installed package has none. They are in a checkout of the project: npm ci && npm run bench',
+      [
+        'no benchmarks here: they are in a checkout of the project, not in the installed package, since they',
+        'compile their peers in C and load the packages that they compare with. In a checkout:',
+        '  npm ci && npm run bench           everything, some minutes',
+        '  npm run bench -- --quick launch   one group, few rounds',
+        'What this machine has to offer is told by: mirrorspace doctor',
+      ].join('\n'),
     );
   if (!last) {
     const args = ['run', '--silent', 'bench', '--', ...groups, ...(quick ? ['--quick'] : [])];

@@ -29,9 +29,12 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 
 // Whoever reads the output may have seen enough (`mirrorspace maps | head`): there is nobody left to write for.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`error: standard output can't be written: ${error.message}\n`);
+  process.exit(1);
 });
+// And then there is nothing that could be said about it.
+process.stderr.on('error', () => {});
 
 process.exitCode = await main(process.argv.slice(2));
 

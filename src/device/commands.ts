@@ -189,7 +189,8 @@ export type Freeable = Address | Addressed;
 export interface FreeOptions extends CommandOptions {
   /**
    * Called in the queue's turn, on this thread, with exactly what was given; it does the freeing, which may be of anything
-   * (`(objects) => objects.forEach((object) => heap.free(object))`). What it throws is what the command fails with.
+   * (`(objects) => objects.forEach((object) => heap.free(object))`). What it throws is what the command fails with; it must
+   * be done when it returns, so that of an async function is a TypeError.
    */
   readonly callback?: (buffers: readonly Freeable[]) => void;
 }

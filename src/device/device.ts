@@ -101,8 +101,15 @@ export interface MirrorPort {
   pinned?(pin: PinnedRange): () => void;
 }
 
+/** A part of a coarse buffer that the host has, and what for. */
+export interface HostRange extends Range {
+  readonly access: 'read' | 'write' | 'readwrite';
+}
+
 /** A change of a coarse buffer's owner that goes with a command: checked, and not yet made. */
 export interface OwnershipChange {
+  /** What the host gets, or gives back; nothing of a fine buffer. */
+  readonly ranges: readonly HostRange[];
   /** The command is in its queue. Throws SystemError where the change can't be made; the command is a barrier then. */
   begin(): void;
   /** The command is about to be seen as ended; where this throws it has failed. */
@@ -156,6 +163,8 @@ export interface DeviceContext {
 
 /** Memory that only a device's driver can allocate (clSVMAlloc). The mirror adopts it for buffers that the device reaches. */
 export interface MemorySource {
+  /** It is the device's but for what the host has mapped by the device's queues: nobody else sees what it holds. */
+  readonly coarse?: boolean;
   /** `size` bytes of zeros at a multiple of `align`, wherever the driver likes. Throws where it has none. */
   allocate(size: number, align: number): Address;
   /** Nobody uses the memory any more that {@link MemorySource.allocate} gave; also called once the device is closed. */

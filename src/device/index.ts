@@ -21,7 +21,13 @@ export {
   type DeviceRequest,
   type RemoteError,
 } from '../engine/child-protocol.ts';
-export { type CommandHost, type HostAction, type Packet, QueuedCommand } from '../engine/command.ts';
+export {
+  type CommandHost,
+  type HostAction,
+  type Packet,
+  QueuedCommand,
+  type TimesSource,
+} from '../engine/command.ts';
 export { CommandScope } from '../engine/command-scope.ts';
 export { Completer, monotonicNow, type PacketFailure } from '../engine/completion.ts';
 export * as controlLayout from '../engine/control-layout.ts';
@@ -30,6 +36,7 @@ export { type CoreKernel, CoreLoop, type CoreProgram } from '../engine/core-loop
 export { type DeviceHandlers, DeviceMain, type DeviceMainOptions, serveHost } from '../engine/device-main.ts';
 export { DeviceProcess, type DeviceProcessOptions } from '../engine/device-process.ts';
 export { firstMessage } from '../engine/first-message.ts';
+export type { LoadLimit } from '../engine/load-limit.ts';
 export { LoadedProgram } from '../engine/loaded-program.ts';
 export { lose, type Runaway } from '../engine/loss.ts';
 export { MapLogReader, MapLogWriter } from '../engine/map-log.ts';

@@ -43,9 +43,16 @@ export function launchEvent(
   for (const each of after) if ('number' in each) numbers.push((each as QueuedCommand).number);
   return {
     ...about(source, queue, command, queued),
-    ...(typeof packet === 'function' ? {} : { items: packet.items }),
+    ...(typeof packet === 'function' ? {} : { items: packet.items, args: packet.args.map(plainArgument) }),
     after: numbers,
   };
+}
+
+/** As JSON can have it. */
+function plainArgument(value: number | bigint): number | string {
+  if (typeof value === 'number') return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : `0x${BigInt.asUintN(64, value).toString(16)}`;
 }
 
 /** A command that has ended, and is about to be settled. */

@@ -26,6 +26,8 @@ export interface PumpHost {
   hold(pending: boolean): void;
   /** Looks, without blocking, whether the device process lives; marks the device lost where it does not. */
   checkAlive(): void;
+  /** The event loop is about to look. */
+  looking?(): void;
   /** The event loop has stopped looking: where nothing writes to the wake pipe, `woken` is to be called by and by. */
   asleep?(): void;
   /** Commands have ended. */
@@ -124,6 +126,7 @@ export class CommandPump {
   readonly #look = (): void => {
     this.#looking = false;
     if (this.#stopped) return;
+    this.#host.looking?.();
     this.pump();
     if (this.pending === 0) {
       this.#usefulLook.worked(this.#lookFor);

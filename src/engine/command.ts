@@ -40,6 +40,12 @@ export interface CommandHost {
   ending?(command: QueuedCommand, status: 'complete' | 'failed', error: unknown): void;
 }
 
+/** Who knows when commands ran, and is asked for it only once somebody wants to know. */
+export interface TimesSource {
+  /** Calls `ranAt` of those that were settled with {@link QueuedCommand.ranAs}. */
+  tellTimes(): void;
+}
+
 export class QueuedCommand extends Settlement implements Command {
   /** The number of the command that was made last. */
   static latest = 0;
@@ -72,6 +78,7 @@ export class QueuedCommand extends Settlement implements Command {
   #submitted: number | undefined;
   #started: number | undefined;
   #finished: number | undefined;
+  #times: TimesSource | undefined;
 
   constructor(
     host: CommandHost,
@@ -104,6 +111,7 @@ export class QueuedCommand extends Settlement implements Command {
   }
 
   get times(): CommandTimes {
+    this.#times?.tellTimes();
     return {
       queued: this.#queued,
       ...(this.#submitted === undefined ? {} : { submitted: this.#submitted }),
@@ -161,6 +169,19 @@ export class QueuedCommand extends Settlement implements Command {
   /** The device, or the host, has begun with it and ended it. */
   ran(started: number, finished: number): void {
     if (this.settled) return;
+    this.#started = started;
+    this.#finished = finished;
+  }
+
+  /** As {@link ran}, but when is told later. */
+  ranAs(times: TimesSource): void {
+    if (!this.settled) this.#times = times;
+  }
+
+  /** What was told later. */
+  ranAt(started: number, finished: number): void {
+    if (!this.#times) return;
+    this.#times = undefined;
     this.#started = started;
     this.#finished = finished;
   }

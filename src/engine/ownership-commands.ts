@@ -18,7 +18,11 @@ import type { QueuedCommand } from './command.ts';
 import { isAddressed } from './kernel-arguments.ts';
 
 /** How a queue takes a command. */
-type Put = (type: 'map' | 'unmap', options: CommandOptions) => QueuedCommand;
+type Put = (
+  type: 'map' | 'unmap',
+  options: CommandOptions,
+  ranges: OwnershipChange['ranges'],
+) => QueuedCommand;
 
 export function mapCommand(
   context: DeviceContext,
@@ -51,7 +55,7 @@ function submit(
   options: CommandOptions | undefined,
   change: OwnershipChange,
 ): QueuedCommand {
-  const command = put(type, options ?? {});
+  const command = put(type, options ?? {}, change.ranges);
   // One whose prerequisite has failed changes nothing.
   if (command.settled) return command;
   // Only now: a device that is lost has refused, and the owner is who it was.

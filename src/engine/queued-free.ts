@@ -45,6 +45,18 @@ export function callWith(
   what: readonly Freeable[],
 ): HostAction {
   return () => {
-    callback(what);
+    const given: unknown = callback(what);
+    if (!isThenable(given)) return;
+    // Nobody else would look at its end, and Node ends the process for that.
+    given.then(undefined, () => {});
+    throw invalidType(
+      'callback',
+      'a function that has freed what it was given when it returns, and no async one',
+      given,
+    );
   };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | undefined | null)?.then === 'function';
 }

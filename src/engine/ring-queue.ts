@@ -14,6 +14,7 @@ import type {
   DeviceContext,
   Freeable,
   FreeOptions,
+  HostRange,
   Kernel,
   LaunchOptions,
   MapOptions,
@@ -30,7 +31,7 @@ import { argumentContext, checkUses } from './buffer-checks.ts';
 import type { HostAction, Packet, QueuedCommand } from './command.ts';
 import { checkAfter, checkObject, checkStop } from './command-options.ts';
 import { BUILTIN_KERNEL, MAX_ARGUMENTS } from './control-layout.ts';
-import { hostCopy } from './host-copies.ts';
+import { type CopyEnd, hostCopy } from './host-copies.ts';
 import { type ArgumentContext, isAddressed, packArguments } from './kernel-arguments.ts';
 import { chunkSize, countItems, groupSize } from './launch-range.ts';
 import { checkAddressed, checkedRange, copyEnd } from './memory-ranges.ts';
@@ -187,7 +188,7 @@ export class RingQueue implements Queue {
     }
     const packet =
       'view' in from || 'view' in to
-        ? hostCopy(this.#host.context, to, from, from.size)
+        ? this.hostCopy(to, from)
         : dispatch(BUILTIN_KERNEL.COPY, from.size, TRANSFER_CHUNK, [to.address, from.address]);
     return this.#put('copy', 'copy', packet, options);
   }
@@ -304,9 +305,18 @@ export class RingQueue implements Queue {
     return this.#host.submit(this, type, kernel, packet, { after, gates }, stop);
   }
 
-  /** To the device the passing of a buffer is nothing but a place in the order. */
-  readonly #pass = (type: 'map' | 'unmap', options: CommandOptions): QueuedCommand =>
-    this.#put(type, type, nothing(), options);
+  /** @internal What the host does for a copy of which an end is its own. */
+  protected hostCopy(to: CopyEnd, from: CopyEnd): HostAction {
+    return hostCopy(this.#host.context, to, from, from.size);
+  }
+
+  /** @internal To most devices the passing of a buffer is nothing but a place in the order. */
+  protected passPacket(_ranges: readonly HostRange[]): Packet {
+    return nothing();
+  }
+
+  readonly #pass = (type: 'map' | 'unmap', options: CommandOptions, ranges: readonly HostRange[]) =>
+    this.#put(type, type, this.passPacket(ranges), options);
 
   /** A barrier or marker. In order, every command is one for those behind it. */
   #point(type: 'barrier' | 'marker', options: CommandOptions = NO_OPTIONS): QueuedCommand {

@@ -89,6 +89,10 @@ export function adoptMemory(
     );
   };
   const others = attached.filter((each, i) => each !== owner && access[i] !== 'none');
+  if (source.coarse && others[0])
+    refuse(
+      `that memory is coarse-grained: device '${others[0].device.name}' would not see what it holds, nor be seen to store there`,
+    );
   for (const other of others) {
     const why = whyOutOfReach(other, access[attached.indexOf(other)]!);
     if (why) refuse(why);

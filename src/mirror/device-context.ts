@@ -13,6 +13,7 @@ import { alignUp, type Range } from '../mm/address.ts';
 import type { Access } from './alloc-options.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import { mapChange, unmapChange } from './map-options.ts';
+import { SubBuffer } from './sub-buffer.ts';
 import { SvmBuffer } from './svm-buffer.ts';
 
 /** The context of the device with that number among the mirror's devices. */
@@ -64,10 +65,18 @@ export function deviceContext(
 }
 
 function beginFree(live: LiveBuffers, name: string, what: Freeable): QueuedFree {
-  const address = typeof what === 'number' ? what : what.address;
   if (what instanceof SvmBuffer) what.check();
+  if (what instanceof SubBuffer) what.parent.check();
+  const address = typeof what === 'number' ? what : what.address;
   const buffer = Number.isSafeInteger(address) && address >= 0 ? live.at(address) : undefined;
   if (buffer?.address !== address)
     throw outOfRange(name, 'a live buffer of this mirror, or the address at which one begins', address);
+  // A part that begins where its buffer does, or an object at the start of a heap's, is not that buffer.
+  if (typeof what !== 'number' && what !== buffer)
+    throw outOfRange(
+      name,
+      `a buffer itself: what lies at the start of buffer '${buffer.name}' holds nothing that could be freed`,
+      address,
+    );
   return buffer.beginFree();
 }

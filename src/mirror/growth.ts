@@ -1,6 +1,6 @@
 /**
  * Growing a buffer in place: what lies behind it is searched and mapped first, then devices are told of the new range, as
- * of a buffer of its own, and nobody waits.
+ * of a buffer of its own, and those who have attached of the new size; and nobody waits.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import type { Access } from './alloc-options.ts';
 import { publishMapped } from './events.ts';
 import type { LiveBuffers } from './live-buffers.ts';
 import type { Placer } from './placer.ts';
+import type { Sharing } from './sharing/owner.ts';
 import { isShared, type SvmBuffer } from './svm-buffer.ts';
 
 /** As placement's. */
@@ -25,19 +26,14 @@ export interface GrowthParts {
   readonly live: LiveBuffers;
   readonly attached: readonly AttachedDevice[];
   readonly mirror: MirrorIdentity;
-  /** Other processes may have attached. */
-  readonly shared: boolean;
+  /** Those who have attached; undefined where nobody can have. */
+  readonly sharing: Sharing | undefined;
 }
 
 export function growBuffer(buffer: SvmBuffer, size: number, parts: GrowthParts): void {
   if (typeof size !== 'number') throw invalidType('size', 'a number of bytes', size);
   if (!Number.isSafeInteger(size) || size < buffer.size || size > LARGEST)
     throw outOfRange('size', `at least the buffer's ${buffer.size} bytes, and at most 2^52`, size);
-  if (parts.shared && isShared(buffer))
-    throw new UnsupportedError(
-      'growth of shared buffers',
-      `buffer '${buffer.name}' can't grow: the mirror is shared, and those who attached have it mapped at its present size. Allocate it as large as it may become: memory is taken only where it is touched`,
-    );
   if (buffer.adopted)
     throw new UnsupportedError(
       'growth of memory of a driver',
@@ -53,6 +49,7 @@ export function growBuffer(buffer: SvmBuffer, size: number, parts: GrowthParts):
   ownership?.grow(buffer.address + size);
   buffer.grown(size, next);
   parts.live.resized(buffer, before);
+  if (size > before && isShared(buffer)) parts.sharing?.grow(buffer);
   publishMapped(parts.mirror, buffer, parts.attached, placement.size);
 }
 

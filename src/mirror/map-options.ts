@@ -10,7 +10,7 @@ import type { Range } from '../mm/address.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
 /** A fine buffer is everybody's at any time. */
-const NOTHING: OwnershipChange = { begin() {}, complete() {}, fail() {} };
+const NOTHING: OwnershipChange = { ranges: [], begin() {}, complete() {}, fail() {} };
 
 /** `live` is the buffer that holds what was `named`: itself, or a part of it. */
 export function mapChange(
@@ -36,8 +36,8 @@ export function unmapChange(
     options.offset !== undefined || options.size !== undefined || named.size !== live?.size
       ? range
       : undefined;
-  const begin = live?.ownership?.unmap(part);
-  return begin ? { ...NOTHING, begin } : NOTHING;
+  const change = live?.ownership?.unmap(part);
+  return change ? { ...NOTHING, ...change } : NOTHING;
 }
 
 /** The bytes meant, in absolute addresses. */

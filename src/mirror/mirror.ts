@@ -283,7 +283,7 @@ export class Mirror<Devices extends DeviceRecord = DeviceRecord> {
         live: this.#live,
         attached: this.#attached,
         mirror: this.#commands.mirror,
-        shared: this.#sharing !== undefined,
+        sharing: this.#sharing,
       });
     },
   };

@@ -7,19 +7,14 @@
  *
  * @module
  */
-import type { AttachedDevice, OwnershipChange } from '../device/device.ts';
+import type { AttachedDevice, HostRange, OwnershipChange } from '../device/device.ts';
 import { StateError, SystemError, UnsupportedError } from '../errors.ts';
 import { type Address, alignDown, alignUp, type Range } from '../mm/address.ts';
 
 /** What the host sees of a page: the buffer's, a private copy on write, or a private zero page. */
 export type PageKind = 'shared' | 'copy' | 'zero';
 
-/** What the host wants to do with a part of a buffer, in absolute addresses. */
-export interface HostMapping extends Range {
-  readonly access: 'read' | 'write' | 'readwrite';
-}
-
-interface Mapping extends HostMapping {
+interface Mapping extends HostRange {
   /** The command has ended: the host may touch it. */
   begun: boolean;
 }
@@ -29,7 +24,7 @@ export interface PageRange extends Range {
 }
 
 /** What the host sees of each page of `range`, neighbours of a kind as one. Pure. */
-export function pagesOf(mappings: readonly HostMapping[], range: Range, page: number): PageRange[] {
+export function pagesOf(mappings: readonly HostRange[], range: Range, page: number): PageRange[] {
   const edges = new Set([range.start, range.end]);
   const inside = (edge: Address): boolean => edge > range.start && edge < range.end;
   const wide = mappings.map(({ start, end, access }) => ({
@@ -142,7 +137,7 @@ export class Ownership {
   }
 
   /** Refuses a mapping that can't be, and gives what makes it. */
-  map({ start, end, access }: HostMapping): OwnershipChange {
+  map({ start, end, access }: HostRange): OwnershipChange {
     const clash = this.#mappings.find(
       (mapping) =>
         mapping.start < end && start < mapping.end && (access !== 'read' || mapping.access !== 'read'),
@@ -154,6 +149,7 @@ export class Ownership {
       );
     const mapping: Mapping = { start, end, access, begun: false };
     return {
+      ranges: [mapping],
       begin: () => {
         this.#mappings.push(mapping);
       },
@@ -172,13 +168,13 @@ export class Ownership {
   }
 
   /** Refuses what is not mapped, and gives what ends it: without a range all mappings. */
-  unmap(range: Range | undefined): () => void {
+  unmap(range: Range | undefined): Pick<OwnershipChange, 'ranges' | 'begin'> {
     if (!range) {
       if (!this.claimed) throw this.#notMapped('');
-      return () => this.#remove(this.#mappings);
+      return { ranges: this.#mappings, begin: () => this.#remove(this.#mappings) };
     }
     const found = this.#mappings.findLast(({ start, end }) => start === range.start && end === range.end);
-    if (found) return () => this.#remove([found]);
+    if (found) return { ranges: [found], begin: () => this.#remove([found]) };
     const { start } = this.#whole;
     throw this.#notMapped(` from byte ${range.start - start} to ${range.end - start}`);
   }

@@ -61,6 +61,11 @@ export class SubBuffer {
     return this.parent.freed;
   }
 
+  /** True while a command is to free the parent. */
+  get freeing(): boolean {
+    return this.parent.freeing;
+  }
+
   /** Its bytes; throws where the parent's could not be had. */
   get bytes(): Uint8Array {
     return this.parent.view(Uint8Array, this.offset, this.size);

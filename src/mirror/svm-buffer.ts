@@ -48,6 +48,8 @@ export class SvmBuffer extends MappedBuffer {
   readonly asked: MemoryOptions;
   /** @internal Where its memory is not the arena's. */
   readonly adopted: AdoptedMemory | undefined;
+  /** @internal The heap whose objects lie in it: nobody else frees it. */
+  heap: string | undefined;
   readonly #owner: BufferOwner;
   #placement: Placement;
   #freeing = false;
@@ -103,24 +105,36 @@ export class SvmBuffer extends MappedBuffer {
   /**
    * Makes the buffer `size` bytes long where it is: its address stays, devices have the new bytes at once, and the views
    * that there are keep their length. Throws RangeError for a size below the present one, {@link PlacementError} with the
-   * full report where something lies behind it, SystemError where memory is short, UnsupportedError where other processes
-   * may have attached; the buffer is as it was then.
+   * full report where something lies behind it, in this process or in one that has attached, SystemError where memory is
+   * short, UnsupportedError for memory of a driver; the buffer is as it was then.
    */
   grow(size: number): void {
     this.check();
     this.#owner.grow(this, size);
   }
 
-  /** Gives the memory back. Pending commands that may use it run first. Freeing twice is refused. */
+  /**
+   * Gives the memory back. Pending commands that may use it run first. Throws StateError where that has been done, or a
+   * command is to do it, or objects of a heap lie in it.
+   */
   free(): void {
+    this.#checkFree();
+    this.#owner.free(this);
+  }
+
+  #checkFree(): void {
     if (this.freed) this.refuse();
     if (this.#freeing) this.#refuseTwice();
-    this.#owner.free(this);
+    if (this.heap !== undefined)
+      throw new StateError(
+        'busy',
+        `buffer '${this.name}' holds objects of heap '${this.heap}': free these by 'heap.free', or close the heap`,
+      );
   }
 
   /** Frees, unless that has been done, or a queue is to do it. */
   [Symbol.dispose](): void {
-    if (!this.freed && !this.#freeing) this.#owner.free(this);
+    if (!this.freed && !this.#freeing) this.free();
   }
 
   /** True from `queue.free` on, until that command has ended. */
@@ -130,8 +144,7 @@ export class SvmBuffer extends MappedBuffer {
 
   /** @internal A command is to free it. Throws StateError where that has been done, or another is to. */
   beginFree(): QueuedFree {
-    if (this.freed) this.refuse();
-    if (this.#freeing) this.#refuseTwice();
+    this.#checkFree();
     this.#freeing = true;
     return {
       commit: () => {

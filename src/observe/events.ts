@@ -107,6 +107,11 @@ export interface LaunchEvent extends DeviceEvent {
   readonly kernel: string;
   /** For a launch the items, for copies and fills the bytes; absent where the host carries it out. */
   readonly items?: number;
+  /**
+   * What a kernel is called with, addresses of buffers as numbers; integers that no number holds exactly as hexadecimal text.
+   * For fills the target's address first, for copies the target's and the source's. Absent where the host carries it out.
+   */
+  readonly args?: readonly (number | string)[];
   /** Numbers of the commands that it waits for. User events have none. */
   readonly after: readonly number[];
 }

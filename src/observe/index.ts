@@ -13,15 +13,16 @@ export { EVENT_NAMES } from './event-names.ts';
 export type * from './events.ts';
 export { Recorder, type RecorderOptions } from './recorder.ts';
 export { recordSites } from './sites.ts';
-export type {
-  BufferToSee,
-  DeviceToSee,
-  MirrorSnapshot,
-  MirrorToSee,
-  SeenBuffer,
-  SeenDevice,
-  SeenHeld,
-  SeenVma,
+export {
+  type BufferToSee,
+  type DeviceToSee,
+  type MirrorSnapshot,
+  type MirrorToSee,
+  residenceOf,
+  type SeenBuffer,
+  type SeenDevice,
+  type SeenHeld,
+  type SeenVma,
 } from './snapshot.ts';
 export { type SnapshotOptions, takeSnapshot } from './take-snapshot.ts';
 export type * from './trace-format.ts';

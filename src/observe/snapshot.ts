@@ -177,16 +177,48 @@ function seeDevice(device: DeviceToSee): SeenDevice {
 
 function seeBuffer(buffer: BufferToSee, pageSize: number, most: number): SeenBuffer {
   const { name, address: start, end, size, type, placement } = buffer;
+  const residence = uniformResidence(buffer, pageSize, most) ?? residenceOf(buffer, 0, size, pageSize, most);
+  const pages = Math.ceil(size / pageSize);
+  const each = Math.ceil(pages / most);
+  const residentPages = sum(residence.map((share, i) => share * Math.min(each, pages - i * each)));
+  const residentBytes = Math.round(residentPages) * pageSize;
+  return { name, start, end, size, type, placement, residentBytes, residence };
+}
+
+/** Up to so many pages are asked for at once before their parts are. */
+const SMALL_PAGES = 4096;
+
+/**
+ * Of a small buffer that is not in memory at all, or wholly: its parts need not be asked. A picture may be of thousands of
+ * buffers.
+ */
+function uniformResidence(buffer: BufferToSee, pageSize: number, most: number): number[] | undefined {
+  const pages = Math.ceil(buffer.size / pageSize);
+  if (pages > SMALL_PAGES) return undefined;
+  const resident = buffer.residentBytes() / pageSize;
+  if (resident > 0 && resident < pages) return undefined;
+  return new Array<number>(Math.ceil(pages / Math.ceil(pages / most))).fill(resident === 0 ? 0 : 1);
+}
+
+/**
+ * The part of each of at most so many equal stretches of a buffer that is in memory, 0 to 1. `offset` and `size` are bytes,
+ * `offset` at a page.
+ */
+export function residenceOf(
+  buffer: BufferToSee,
+  offset: number,
+  size: number,
+  pageSize: number,
+  most: number,
+): number[] {
   const pages = Math.ceil(size / pageSize);
   const each = Math.ceil(pages / most) * pageSize;
   const residence: number[] = [];
-  let residentBytes = 0;
-  for (let offset = 0; offset < size; offset += each) {
-    const bytes = buffer.residentBytes(offset, Math.min(each, size - offset));
-    residentBytes += bytes;
-    residence.push(bytes / Math.min(each, pages * pageSize - offset));
+  for (let at = 0; at < size; at += each) {
+    const bytes = buffer.residentBytes(offset + at, Math.min(each, size - at));
+    residence.push(bytes / Math.min(each, pages * pageSize - at));
   }
-  return { name, start, end, size, type, placement, residentBytes, residence };
+  return residence;
 }
 
 /** What all ranges have in common. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { formatBytes } from '../errors.ts';
-import { type Mark, marksOf, pixelOf } from './marks.ts';
+import { addressAt, type Mark, marksOf, pixelOf } from './marks.ts';
 import type { Item } from './picture.ts';
 import type { ColumnBox, Scene } from './scene.ts';
 
@@ -26,40 +26,54 @@ export function drawItems(
     context.fillRect(left, top, width, Math.max(1, height - (height > 4 ? 1 : 0)));
     if (item.kind === 'unmirrorable' || item.kind === 'quarantined')
       hatch(context, left, top, width, height, palette.column);
-    if (item.buffer && count === 1) drawResidence(context, scene, mark, right);
-    if (pointed && pointed.start === item.start && pointed.end === item.end) {
-      context.strokeStyle = palette.focus;
-      context.lineWidth = 2;
-      context.strokeRect(left + 1, top + 1, width - 2, Math.max(1, height - 2));
-    }
+    if (item.buffer && count === 1 && height >= LEAST_STRIP) drawResidence(context, scene, mark, right);
+    if (pointed && pointed.start === item.start && pointed.end === item.end)
+      outline(context, left, top, width, height, 2, palette.focus);
     if (height >= LABEL) drawLabel(context, scene, mark, left, width);
   }
 }
 
-/** How much of each stretch of a buffer is in memory, as a strip at its right side. */
+/** How much of each stretch of a buffer is in memory, as a strip at its right side: the more, the hotter. */
 function drawResidence(
   context: CanvasRenderingContext2D,
-  { palette, screen }: Scene,
-  { item }: Mark<Item>,
+  { palette, screen, parts }: Scene,
+  { item, top: above, bottom: below }: Mark<Item>,
   right: number,
 ): void {
-  const { residence } = item.buffer!;
-  const each = (item.end - item.start) / residence.length;
-  context.fillStyle = palette.column;
-  const [whole, end] = [pixelOf(screen, item.start), pixelOf(screen, item.end)];
-  context.fillRect(right - 12, whole, 12, end - whole);
-  context.save();
-  context.fillStyle = palette.resident;
+  const seen = {
+    start: Math.max(item.start, addressAt(screen, 0)),
+    end: Math.min(item.buffer!.end, addressAt(screen, screen.height)),
+  };
+  const { start, end, residence } = parts.find(
+    (part) => part.start <= seen.start && seen.end <= part.end,
+  ) ?? {
+    start: item.start,
+    end: item.end,
+    residence: item.buffer!.residence,
+  };
+  const each = (end - start) / residence.length;
+  context.fillStyle = palette.heat[0]!;
+  context.fillRect(right - STRIP, above, STRIP, below - above - 1);
   for (const [i, share] of residence.entries()) {
     if (share === 0) continue;
-    const top = pixelOf(screen, item.start + i * each);
-    const bottom = pixelOf(screen, item.start + (i + 1) * each);
-    if (bottom < 0 || top > screen.height) continue;
-    context.globalAlpha = 0.25 + 0.75 * share;
-    context.fillRect(right - 11, top, 10, Math.max(0.7, bottom - top));
+    // Whole pixels: no seams between stretches.
+    const top = Math.max(above, Math.round(pixelOf(screen, start + i * each)));
+    const bottom = Math.min(below - 1, Math.round(pixelOf(screen, start + (i + 1) * each)));
+    if (bottom < top || bottom < 0) continue;
+    context.fillStyle = palette.heat[heatOf(share)]!;
+    context.fillRect(right - STRIP, top, STRIP, Math.max(1, bottom - top - (bottom - top > 5 ? 1 : 0)));
   }
-  context.restore();
+  context.fillStyle = palette.column;
+  context.fillRect(right - STRIP - 1, above, 1, below - above);
 }
+
+/** Width of the strip, pixels. */
+const STRIP = 14;
+/** A mark that is lower has none. */
+const LEAST_STRIP = 2;
+
+/** Which of the five colours: none, and then by quarters. */
+const heatOf = (share: number): number => (share <= 0 ? 0 : Math.max(1, Math.min(4, Math.ceil(share * 4))));
 
 function drawLabel(
   context: CanvasRenderingContext2D,
@@ -80,7 +94,8 @@ function drawLabel(
   context.textAlign = 'left';
   context.font = `${item.kind === 'buffer' ? '600 ' : ''}12px system-ui, sans-serif`;
   const name = count > 1 ? `${shortName(item.name)} and ${count - 1} more` : shortName(item.name);
-  context.fillStyle = item.kind === 'buffer' || item.kind === 'reserved' ? '#ffffff' : palette.text;
+  context.fillStyle =
+    item.kind === 'buffer' ? palette.onBuffer : item.kind === 'reserved' ? palette.onRegion : palette.text;
   context.fillText(name, left + 8, middle);
   const size = formatBytes(item.end - item.start);
   const taken = context.measureText(name).width + 24;
@@ -88,10 +103,23 @@ function drawLabel(
   const wide = context.measureText(size).width;
   if (taken + wide < width - 22) {
     context.textAlign = 'right';
-    context.globalAlpha = 0.85;
     context.fillText(size, left + width - 18, middle);
   }
   context.restore();
+}
+
+export function outline(
+  context: CanvasRenderingContext2D,
+  left: number,
+  top: number,
+  width: number,
+  height: number,
+  thick: number,
+  colour: string,
+): void {
+  context.strokeStyle = colour;
+  context.lineWidth = thick;
+  context.strokeRect(left + thick / 2, top + thick / 2, width - thick, Math.max(1, height - thick));
 }
 
 /** A path by its last part. */

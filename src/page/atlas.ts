@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { hex } from '../errors.ts';
-import { drawItems, hatch } from './atlas-items.ts';
+import { formatBytes, hex } from '../errors.ts';
+import { drawItems, hatch, outline } from './atlas-items.ts';
 import { addressAt, itemNear, marksOf, pixelOf } from './marks.ts';
 import type { Column, Item, Picture } from './picture.ts';
 import type { ColumnBox, Scene } from './scene.ts';
@@ -61,8 +61,11 @@ export function drawAtlas(context: CanvasRenderingContext2D, scene: Scene): void
   drawBands(context, scene, boxes);
   for (const box of boxes) drawItems(context, scene, box);
   drawFaults(context, scene, boxes);
+  drawAsked(context, scene, boxes);
   drawChosen(context, scene, boxes);
+  drawFocused(context, scene, boxes);
   context.restore();
+  drawExtent(context, scene);
   for (const box of boxes) drawTitle(context, scene, box);
 }
 
@@ -108,7 +111,7 @@ function drawScale(
   context.textAlign = 'right';
   context.textBaseline = 'middle';
   context.lineWidth = 1;
-  for (const { address, pixel } of ticksOf(screen, 26, bordersFor(picture))) {
+  for (const { address, pixel } of ticksOf(screen, 26, bordersFor(picture), picture.snapshot.pageSize)) {
     context.strokeStyle = palette.line;
     context.beginPath();
     context.moveTo(SCALE_WIDTH - 10, Math.round(pixel) + 0.5);
@@ -209,6 +212,53 @@ function drawChosen(
   context.restore();
 }
 
+/** Where a buffer was asked for: over all columns, since all would have it at that height. */
+function drawAsked(
+  context: CanvasRenderingContext2D,
+  { asked, screen, palette }: Scene,
+  boxes: readonly ColumnBox[],
+): void {
+  if (!asked) return;
+  const [top, bottom] = [pixelOf(screen, asked.start), pixelOf(screen, asked.end)];
+  if (bottom < 0 || top > screen.height) return;
+  const width = (boxes.at(-1)?.right ?? 0) - SCALE_WIDTH;
+  context.save();
+  context.fillStyle = asked.ok ? palette.yes : palette.fault;
+  context.globalAlpha = 0.06;
+  context.fillRect(SCALE_WIDTH, top, width, Math.max(2, bottom - top));
+  context.globalAlpha = 1;
+  context.fillRect(SCALE_WIDTH - 9, top, 6, Math.max(2, bottom - top));
+  context.restore();
+}
+
+/** Where the keyboard is: a ring around it, in its column. */
+function drawFocused(
+  context: CanvasRenderingContext2D,
+  { focused, screen, palette }: Scene,
+  boxes: readonly ColumnBox[],
+): void {
+  const box = focused && boxes.find(({ column }) => column.title === focused.column);
+  if (!box) return;
+  const top = Math.max(0, pixelOf(screen, focused.range.start) - 3);
+  const bottom = Math.min(screen.height, pixelOf(screen, focused.range.end) + 3);
+  const [left, width, height] = [box.left - 3, box.right - box.left + 6, Math.max(9, bottom - top)];
+  outline(context, left, top, width, height, 5, palette.background);
+  outline(context, left + 1, top + 1, width - 2, height - 2, 3, palette.focus);
+}
+
+/** How much is seen, above the scale. */
+function drawExtent(context: CanvasRenderingContext2D, { palette, screen }: Scene): void {
+  const seen = Math.round(addressAt(screen, screen.height) - addressAt(screen, 0));
+  context.textAlign = 'right';
+  context.textBaseline = 'alphabetic';
+  context.fillStyle = palette.text;
+  context.font = '600 12px system-ui, sans-serif';
+  context.fillText(`${formatBytes(seen)} seen`, SCALE_WIDTH - 14, 18);
+  context.fillStyle = palette.faint;
+  context.font = '11px system-ui, sans-serif';
+  context.fillText(screen.axis.kind === 'folded' ? 'sizes folded' : 'true lengths', SCALE_WIDTH - 14, 34);
+}
+
 function drawTitle(
   context: CanvasRenderingContext2D,
   { palette }: Scene,
@@ -225,9 +275,20 @@ function drawTitle(
   context.fillText(column.title, left, 18);
   context.fillStyle = palette.faint;
   context.font = '11px system-ui, sans-serif';
-  const reach = column.window
-    ? `${column.subtitle} · ${hex(column.window.start)}-${hex(column.window.end)}`
-    : column.subtitle;
-  context.fillText(reach, left, 34);
+  const fits = subtitlesOf(column).find((text) => context.measureText(text).width <= right - left);
+  context.fillText(fits ?? '', left, 34);
   context.restore();
+}
+
+/** The longest first: what has room is said. */
+function subtitlesOf({ subtitle, title, window }: Column): string[] {
+  if (!window) return [subtitle, subtitle.replace('process ', '')];
+  const size = formatBytes(window.end - window.start);
+  const kind = subtitle === title ? '' : `${subtitle} · `;
+  return [
+    `${kind}window ${hex(window.start)}-${hex(window.end)} (${size})`,
+    `window ${hex(window.start)}-${hex(window.end)}`,
+    `window of ${size}`,
+    size,
+  ];
 }

@@ -14,7 +14,11 @@ export interface Palette {
   readonly line: string;
   readonly hole: string;
   readonly fault: string;
-  readonly resident: string;
+  /** A stretch of a buffer of which nothing is in memory, and then ever more. */
+  readonly heat: readonly string[];
+  readonly onBuffer: string;
+  readonly onRegion: string;
+  readonly yes: string;
   readonly focus: string;
   readonly kinds: Readonly<Record<Kind, string>>;
   readonly states: Readonly<Record<'waiting' | 'running' | 'complete' | 'failed', string>>;
@@ -28,21 +32,24 @@ const LIGHT: Palette = {
   line: '#cfd5e0',
   hole: '#e9f5ec',
   fault: '#d4213d',
-  resident: '#0b6e4f',
+  heat: ['#dde2ea', '#fbe3a1', '#f5b652', '#e47b2c', '#b8400f'],
+  onBuffer: '#ffffff',
+  onRegion: '#ffffff',
+  yes: '#167a58',
   focus: '#111827',
   kinds: {
     code: '#7d8bb0',
     heap: '#c98a2b',
-    stack: '#a35c9e',
+    stack: '#c2588f',
     file: '#a9b4cc',
     anonymous: '#c2b59b',
     special: '#8b8f99',
     mirror: '#9fc9b8',
-    buffer: '#2fa37c',
+    buffer: '#1d8762',
     reservation: '#8fbfe0',
     quarantined: '#e0a3a3',
-    reserved: '#b0473f',
-    unmirrorable: '#d9b3ad',
+    reserved: '#7a64a4',
+    unmirrorable: '#c9bddd',
   },
   states: { waiting: '#b8c0d0', running: '#3b82c4', complete: '#3b82c4', failed: '#d4213d' },
 };
@@ -55,12 +62,15 @@ const DARK: Palette = {
   line: '#323a4a',
   hole: '#16241d',
   fault: '#ff5d73',
-  resident: '#7ff0c5',
+  heat: ['#2a3140', '#5c3a17', '#a1591b', '#e28a2b', '#ffd98a'],
+  onBuffer: '#06140e',
+  onRegion: '#ffffff',
+  yes: '#48d6a4',
   focus: '#ffffff',
   kinds: {
     code: '#6277b0',
     heap: '#d89a3c',
-    stack: '#b86fb3',
+    stack: '#d06ba0',
     file: '#4b587a',
     anonymous: '#6e6350',
     special: '#5c616d',
@@ -68,8 +78,8 @@ const DARK: Palette = {
     buffer: '#2fb488',
     reservation: '#346c94',
     quarantined: '#7c3f45',
-    reserved: '#c2564c',
-    unmirrorable: '#5f3733',
+    reserved: '#79629f',
+    unmirrorable: '#45395f',
   },
   states: { waiting: '#465065', running: '#4d9be0', complete: '#4d9be0', failed: '#ff5d73' },
 };

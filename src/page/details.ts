@@ -6,6 +6,7 @@
 import { formatBytes, hex } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
 import type { Column, Item, Kind, Picture } from './picture.ts';
+import type { Stop } from './stops.ts';
 
 export interface Words {
   readonly title: string;
@@ -27,6 +28,32 @@ const KINDS: Readonly<Record<Kind, string>> = {
   unmirrorable: "where the device never sees the host's memory",
 };
 
+/** Where nothing is chosen: the mirror itself. */
+export function aboutMirror({ snapshot }: Picture): Words {
+  const { name, pid, vmas, buffers, devices, common, holes, totals } = snapshot;
+  const pairs: [string, string][] = [
+    ['process', `${pid}, with ${vmas.length} mappings`],
+    ['devices', devices.map((device) => `${device.name} (${device.kind})`).join(', ') || 'none'],
+    ['buffers', `${buffers.length} of ${formatBytes(totals.liveBytes)}`],
+    ['in memory', formatBytes(totals.residentBytes)],
+    ['window', common ? `${rangeText(common)}, what all reach` : 'nothing that all reach'],
+    ['free there', `${formatBytes(totals.freeBytes)} in ${holes.length} holes`],
+    ['largest hole', formatBytes(totals.largestHole)],
+  ];
+  if (totals.quarantinedBytes > 0)
+    pairs.push(['not yet safe', `${formatBytes(totals.quarantinedBytes)} freed`]);
+  return { title: name, pairs };
+}
+
+/** In one sentence, to be read aloud: what it is, where, and the how manieth of what the keyboard goes over. */
+export function sentenceOf({ column, item, range, count }: Stop, at: number, of: number): string {
+  const what = item ? item.name || KINDS[item.kind] : 'a hole that all reach';
+  const kind = item && item.name !== '' ? `, ${KINDS[item.kind]}` : '';
+  const more = count > 1 ? `, and ${count - 1} more that are too small to be told apart here` : '';
+  const size = formatBytes(range.end - range.start);
+  return `${what}${kind}, ${size} at ${rangeText(range)}${more}; ${column.title}, ${at} of ${of}`;
+}
+
 export function wordsOf(column: Column, item: Item | undefined, address: number, picture: Picture): Words {
   if (item) return aboutItem(column, item);
   const hole = holeAt(column.items, address, column.window);
@@ -40,6 +67,23 @@ export function wordsOf(column: Column, item: Item | undefined, address: number,
       ['size', formatBytes(hole.end - hole.start)],
       ['a buffer here', common ? 'could be reached by all' : 'could not be reached by all'],
     ],
+  };
+}
+
+/** In two lines, for what is under the pointer. */
+export function briefly(
+  column: Column,
+  item: Item | undefined,
+  address: number,
+  picture: Picture,
+): { readonly title: string; readonly text: string } {
+  const { title, pairs } = wordsOf(column, item, address, picture);
+  const range = pairs.find(([name]) => name === 'range')?.[1] ?? '';
+  return {
+    title,
+    text: item
+      ? `${range} · ${formatBytes(item.end - item.start)}`
+      : `${hex(Math.floor(address))} in ${range}`,
   };
 }
 

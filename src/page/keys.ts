@@ -13,13 +13,24 @@ export interface Actions {
   fold(): void;
   step(by: 1 | -1): void;
   closer(): void;
+  /** Over what is on the screen. False where there is no more: the focus goes on. */
+  walk(by: 1 | -1): boolean;
+  /** Over the commands of the timeline. */
+  command(by: 1 | -1): void;
+  /** Whether a buffer could go to what is chosen. */
+  ask(): void;
   pan(share: number): void;
   zoom(factor: number): void;
   theme(): void;
   still(): void;
 }
 
-export function onKeys(atlas: HTMLElement, search: HTMLInputElement, actions: Actions): void {
+export function onKeys(
+  atlas: HTMLElement,
+  timeline: HTMLElement,
+  search: HTMLInputElement,
+  actions: Actions,
+): void {
   const keys = element<HTMLDialogElement>('keys');
   const anywhere: Readonly<Record<string, () => void>> = {
     '0': actions.all,
@@ -29,6 +40,7 @@ export function onKeys(atlas: HTMLElement, search: HTMLInputElement, actions: Ac
     t: actions.theme,
     n: () => actions.step(1),
     p: () => actions.step(-1),
+    a: actions.ask,
     ' ': actions.still,
     '+': () => actions.zoom(0.6),
     '=': () => actions.zoom(0.6),
@@ -45,6 +57,16 @@ export function onKeys(atlas: HTMLElement, search: HTMLInputElement, actions: Ac
     const { target } = event;
     if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) {
       if (event.key === 'Escape') atlas.focus();
+      return;
+    }
+    if (target === atlas && event.key === 'Tab') {
+      if (actions.walk(event.shiftKey ? -1 : 1)) event.preventDefault();
+      return;
+    }
+    if (target === atlas && event.key === 'Escape') element('plan-size').focus();
+    if (target === timeline && (event.key === 'ArrowLeft' || event.key === 'ArrowRight')) {
+      actions.command(event.key === 'ArrowLeft' ? -1 : 1);
+      event.preventDefault();
       return;
     }
     // A button has its own Enter and space.

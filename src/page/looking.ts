@@ -17,6 +17,8 @@ export class Looking {
   #pageSize = 4096;
   /** By addresses: the axis may be another before it is gone. */
   #way: { readonly from: Range; readonly to: Range | 'all'; readonly since: number } | undefined;
+  /** Where it went last, until somebody zooms or moves: still there when the axis becomes another. */
+  #target: Range | 'all' | undefined;
 
   get folded(): boolean {
     return this.axis.kind === 'folded';
@@ -29,8 +31,7 @@ export class Looking {
     const seen = this.#addresses();
     const everything = this.#seesAll();
     this.axis = foldedAxis(folds, this.#pageSize);
-    if (everything) this.viewport = this.axis.whole;
-    else this.#show(seen);
+    this.#keep(seen, everything);
   }
 
   fold(picture: Picture, on: boolean): void {
@@ -38,27 +39,23 @@ export class Looking {
     const seen = this.#addresses();
     const everything = this.#seesAll();
     this.axis = on ? foldedAxis(picture.folds, this.#pageSize) : LINEAR;
-    if (everything) this.viewport = this.axis.whole;
-    else this.#show(seen);
+    this.#keep(seen, everything);
   }
 
   zoom(factor: number, share: number): void {
-    this.#way = undefined;
+    this.#leave();
     this.viewport = zoomed(this.viewport, factor, share, this.axis, this.#pageSize);
   }
 
   pan(share: number): void {
-    this.#way = undefined;
+    this.#leave();
     this.viewport = panned(this.viewport, share, this.axis, this.#pageSize);
   }
 
   /** Goes there, in a while. */
-  goTo(range: Range, now: number): void {
+  goTo(range: Range | 'all', now: number): void {
+    this.#target = range;
     this.#way = { from: this.#addresses(), to: range, since: now };
-  }
-
-  goToAll(now: number): void {
-    this.#way = { from: this.#addresses(), to: 'all', since: now };
   }
 
   /** On the way; true while there is more of it. */
@@ -66,7 +63,7 @@ export class Looking {
     if (!this.#way) return false;
     const { since } = this.#way;
     const from = this.#positions(this.#way.from);
-    const to = this.#way.to === 'all' ? this.axis.whole : fitting(this.#way.to, this.axis, this.#pageSize);
+    const to = this.#fitting(this.#way.to);
     const share = Math.min(1, (now - since) / WAY);
     // Slower at both ends.
     this.viewport = clamped(between(from, to, share * share * (3 - 2 * share)), this.axis, this.#pageSize);
@@ -82,8 +79,27 @@ export class Looking {
     return { start: this.axis.position(start), end: this.axis.position(end) };
   }
 
-  #show(seen: Range): void {
-    this.viewport = clamped(this.#positions(seen), this.axis, this.#pageSize);
+  /** Whoever moves on the way to somewhere moves from there. */
+  arrive(): void {
+    if (this.#way) this.viewport = this.#fitting(this.#way.to);
+    this.#way = undefined;
+  }
+
+  #leave(): void {
+    this.arrive();
+    this.#target = undefined;
+  }
+
+  #fitting(target: Range | 'all'): Viewport {
+    return target === 'all' ? this.axis.whole : fitting(target, this.axis, this.#pageSize);
+  }
+
+  /** On an axis that has become another. */
+  #keep(seen: Range, everything: boolean): void {
+    if (this.#way) return;
+    if (this.#target) this.viewport = this.#fitting(this.#target);
+    else if (everything) this.viewport = this.axis.whole;
+    else this.viewport = clamped(this.#positions(seen), this.axis, this.#pageSize);
   }
 
   #seesAll(): boolean {

@@ -4,44 +4,54 @@
  *
  * @module
  */
-import { formatBytes, hex } from '../errors.ts';
 import type { Range } from '../mm/address.ts';
 import type { LiveSnapshot } from '../web/live-mirrors.ts';
-import { drawAtlas, FAULT_SEEN, HEADER, hit } from './atlas.ts';
+import { FAULT_SEEN } from './atlas.ts';
+import { Canvases } from './canvases.ts';
 import { EventClock } from './clock.ts';
+import { CloseUps } from './close-ups.ts';
 import { paletteOf } from './colours.ts';
-import { find, holeAt, wordsOf } from './details.ts';
+import { Commands } from './commands.ts';
+import { aboutMirror, briefly, holeAt, sentenceOf, wordsOf } from './details.ts';
 import { Happenings } from './happenings.ts';
 import { History } from './history.ts';
 import { onKeys } from './keys.ts';
 import { Looking } from './looking.ts';
-import { Charts, element, fitCanvas, showLegend, showWords } from './panel.ts';
-import { type Item, type Picture, pictureOf } from './picture.ts';
+import { anchorOf } from './marks.ts';
+import { Charts, element, showFaults, showLegend, showMirrors, showWords } from './panel.ts';
+import { type Column, type Item, type Picture, pictureOf } from './picture.ts';
 import { PlanForm } from './plan-form.ts';
+import { onPointer, type Point } from './pointing.ts';
 import type { Scene } from './scene.ts';
+import { onSearch } from './searching.ts';
 import { Source } from './source.ts';
-import { drawTimeline, SHOWN } from './timeline-canvas.ts';
+import { nextItem, nextStop, stopsOf } from './stops.ts';
+import { SHOWN } from './timeline-canvas.ts';
+import { showTooltip } from './tooltip.ts';
+import { around } from './viewport.ts';
 
-const atlas = element<HTMLCanvasElement>('atlas');
-const timeline = element<HTMLCanvasElement>('timeline');
-const tooltip = element('tooltip');
+const canvases = new Canvases(element('atlas'), element('timeline'));
+const { atlas, timeline } = canvases;
 const mirrors = element<HTMLSelectElement>('mirrors');
 const search = element<HTMLInputElement>('search');
 
 const looking = new Looking();
 const clock = new EventClock();
 const charts = new Charts(element('charts'));
+const happenings = new Happenings();
 let theme: 'light' | 'dark' = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
 let live: LiveSnapshot = { mirrors: [] };
 let wanted: number | undefined;
 let picture: Picture | undefined;
 let histories = new Map<number, History>();
-const happenings = new Happenings();
-let pointer: { readonly x: number; readonly y: number } | undefined;
-let chosen: Range | undefined;
+let pointer: Point | undefined;
+/** What was clicked, found or walked to. */
+let chosen: { readonly range: Range; readonly item?: Item; readonly column?: Column } | undefined;
+let focused: Scene['focused'];
+let asked: Scene['asked'];
 let still = false;
 let framed = false;
-let firstLook = true;
+let faultsShown = -1;
 
 const source = new Source({
   snapshot(next) {
@@ -52,7 +62,7 @@ const source = new Source({
       history.add(mirror, performance.now() / 1000);
     }
     histories = new Map([...histories].filter(([id]) => next.mirrors.some((mirror) => mirror.id === id)));
-    listMirrors();
+    showMirrors(mirrors, live, wanted);
     if (!still) takeUp();
   },
   event(name, event) {
@@ -68,21 +78,25 @@ const source = new Source({
   },
 });
 
-const planForm = new PlanForm(
-  source,
-  () => picture?.snapshot.id,
-  (range) => {
-    chosen = range;
-    looking.goTo(around(range), performance.now());
+const planForm = new PlanForm(source, {
+  mirror: () => picture?.snapshot.id,
+  asked(range) {
+    asked = range;
     frame();
   },
-);
+  go: (range) => go(around(range)),
+});
 
-function listMirrors(): void {
-  const options = live.mirrors.map(({ id, name, pid }) => new Option(`${name} (process ${pid})`, String(id)));
-  mirrors.replaceChildren(...(options.length > 0 ? options : [new Option('no mirror is open', '')]));
-  if (wanted !== undefined) mirrors.value = String(wanted);
-}
+const walker = new Commands(timeline, element('timeline-tooltip'), {
+  state: () => ({ commands: happenings.commands, now: clock.at(performance.now()) }),
+  say,
+  changed: () => frame(),
+});
+
+const closeUps = new CloseUps(
+  async (range) => (picture ? await source.residence(picture.snapshot.id, range) : []),
+  () => frame(),
+);
 
 /** The newest picture of the mirror that is wanted becomes the one that is shown. */
 function takeUp(): void {
@@ -91,92 +105,132 @@ function takeUp(): void {
     element('state').textContent = picture ? 'the mirror was closed' : 'no mirror is open yet';
     return;
   }
-  const other = mirror.id !== picture?.snapshot.id;
+  const [first, other] = [!picture, mirror.id !== picture?.snapshot.id];
   wanted = mirror.id;
   picture = pictureOf(mirror);
   if (other) {
-    happenings.begin(mirror.commands);
+    // What is over is no flash, but is listed.
+    happenings.begin(mirror.commands, mirror.faults, performance.now() - FAULT_SEEN);
     for (const { launch, end } of mirror.commands) clock.seen((end ?? launch).time, performance.now());
-    chosen = undefined;
-  }
-  if (firstLook) looking.fold(picture, true);
+    [chosen, focused, asked] = [undefined, undefined, undefined];
+  } else happenings.catchUp(mirror.commands);
+  if (first) looking.fold(picture, true);
   else looking.follow(picture);
   if (other) seeWindow();
-  firstLook = false;
   charts.update(histories.get(mirror.id)!.figures);
+  showChosen();
+  frame();
+}
+
+/** There in a while, and nowhere where that is nothing. */
+function go(range: Range | 'all' | undefined): void {
+  if (range) looking.goTo(range, performance.now());
   frame();
 }
 
 function seeWindow(): void {
-  const range = picture?.snapshot.common;
-  if (range) looking.goTo(range, performance.now());
-  frame();
+  go(picture?.snapshot.common);
 }
 
 function seeBuffers(): void {
   const buffers = picture?.snapshot.buffers ?? [];
   const [first, last] = [buffers[0], buffers.at(-1)];
-  if (first && last) looking.goTo({ start: first.start, end: last.end }, performance.now());
-  frame();
-}
-
-function seeAll(): void {
-  looking.goToAll(performance.now());
-  frame();
+  go(first && last && { start: first.start, end: last.end });
 }
 
 function fold(): void {
   if (!picture) return;
   looking.fold(picture, !looking.folded);
   element('fold').setAttribute('aria-pressed', String(looking.folded));
+  say(looking.folded ? 'sizes folded' : 'true lengths');
   frame();
 }
 
-/** A range with as much around it as it is long. */
-function around({ start, end }: Range): Range {
-  const more = Math.max(4 * 4096, end - start);
-  return { start: Math.max(0, start - more), end: end + more };
+function pan(share: number): void {
+  looking.pan(share);
+  frame();
 }
 
-function choose(range: Range | undefined): void {
-  chosen = range;
+function zoom(factor: number, share: number): void {
+  looking.zoom(factor, share);
+  frame();
+}
+
+function closer(): void {
+  go(chosen && around(chosen.range));
+}
+
+/** Words about what is chosen, as it is now; about the mirror where nothing is. */
+function showChosen(): void {
+  if (!picture) return;
+  const { column, range } = chosen ?? {};
+  const host = picture.columns[0]!;
+  const now = picture.columns.find(({ title }) => title === column?.title) ?? host;
+  const item = chosen?.item && (now.items.find(({ start }) => start === range!.start) ?? chosen.item);
+  showWords(element('details'), range ? wordsOf(now, item, range.start, picture) : aboutMirror(picture));
+}
+
+function choose(next: typeof chosen): void {
+  chosen = next;
+  if (next) planForm.suggest(next.range.start);
+  showChosen();
   frame();
 }
 
 /** The next or the previous buffer, by address. */
 function step(by: 1 | -1): void {
-  const items = picture?.columns[0]?.items.filter(({ kind }) => kind === 'buffer') ?? [];
-  if (items.length === 0 || !picture) return;
-  const at = items.findIndex(({ start }) => start === chosen?.start);
-  const item =
-    items[at === -1 ? (by === 1 ? 0 : items.length - 1) : (at + by + items.length) % items.length]!;
-  show(item);
+  const buffers = picture?.columns[0]?.items.filter(({ kind }) => kind === 'buffer') ?? [];
+  const next = nextItem(buffers, chosen?.range, by);
+  if (!next) return;
+  show(next);
+  say(`${next.name}, buffer ${buffers.indexOf(next) + 1} of ${buffers.length}`);
 }
 
 function show(item: Item): void {
   if (!picture) return;
-  chosen = item;
   const column = picture.columns.find(({ items }) => items.includes(item)) ?? picture.columns[0]!;
-  showWords(element('details'), wordsOf(column, item, item.start, picture));
-  looking.goTo(around(item), performance.now());
-  frame();
+  choose({ range: item, item, column });
+  go(around(item));
 }
 
-function sceneOf(width: number, height: number, now: number): Scene | undefined {
+/** Over what is on the screen, and to the next column after the last. */
+function walk(by: 1 | -1): boolean {
+  const scene = sceneOf(performance.now());
+  if (!scene) return false;
+  const stops = stopsOf(scene.picture, scene.screen);
+  const stop = nextStop(stops, focused, by);
+  if (!stop) {
+    // Whoever comes back from behind goes on from the last; at the first it begins anew.
+    if (by === -1) focused = undefined;
+    return false;
+  }
+  const { column, range, item } = stop;
+  focused = { column: column.title, range };
+  choose({ range, column, ...(item ? { item } : {}) });
+  say(sentenceOf(stop, stops.indexOf(stop) + 1, stops.length));
+  return true;
+}
+
+/** Aloud, for those who don't see the picture. */
+function say(text: string): void {
+  element('said').textContent = text;
+}
+
+function sceneOf(now: number): Scene | undefined {
   if (!picture) return undefined;
-  const screen = { axis: looking.axis, viewport: looking.viewport, height: height - HEADER };
-  const scene = {
+  const { viewport, axis } = looking;
+  return canvases.scene({
     picture,
-    screen,
-    width,
+    look: { axis, viewport },
     palette: paletteOf(theme),
     faults: happenings.faults,
+    parts: closeUps.parts,
     now,
-    pointed: undefined,
-    chosen,
-  };
-  const pointed = pointer && hit(scene, pointer.x, pointer.y)?.item;
-  return { ...scene, pointed };
+    pointer,
+    chosen: chosen?.range,
+    focused: document.activeElement === atlas ? focused : undefined,
+    asked,
+  });
 }
 
 /** Asks for a frame, once. */
@@ -189,108 +243,61 @@ function frame(): void {
 function draw(now: number): void {
   framed = false;
   const moving = looking.move(now);
-  const [width, height] = fitCanvas(atlas);
-  const scene = sceneOf(width, height, now);
-  const palette = paletteOf(theme);
-  const context = atlas.getContext('2d')!;
-  if (scene) drawAtlas(context, scene);
-  else {
-    context.fillStyle = palette.background;
-    context.fillRect(0, 0, width, height);
-  }
-  const [wide, high] = fitCanvas(timeline);
+  const scene = sceneOf(now);
   const events = clock.at(now);
   const { commands, faults } = happenings;
-  drawTimeline(timeline.getContext('2d')!, { commands, now: events, width: wide, height: high, palette });
+  canvases.draw(scene, { commands, now: events, chosen: walker.chosen }, paletteOf(theme));
+  if (scene && !moving) closeUps.look(scene.picture, scene.screen, now);
+  if (faults.length !== faultsShown) {
+    faultsShown = faults.length;
+    showFaults(element('faults'), faults, (address) => go(around({ start: address, end: address + 1 })));
+  }
   const newest = commands.at(-1)?.launch.time ?? Number.NEGATIVE_INFINITY;
   const busy = events !== undefined && newest > events - SHOWN;
   if (moving || busy || faults.some(({ at }) => now - at < FAULT_SEEN)) frame();
 }
 
-function pointAt(event: MouseEvent): ReturnType<typeof hit> {
-  const box = atlas.getBoundingClientRect();
-  pointer = { x: event.clientX - box.left, y: event.clientY - box.top };
-  const scene = sceneOf(box.width, box.height, performance.now());
-  return scene && hit(scene, pointer.x, pointer.y);
-}
-
-function hover(event: PointerEvent): void {
-  const found = pointAt(event);
-  tooltip.hidden = !found;
-  if (found && picture) {
-    const { title, pairs } = wordsOf(found.column, found.item, found.address, picture);
-    const head = document.createElement('b');
-    head.textContent = title;
-    const size = found.item ? formatBytes(found.item.end - found.item.start) : '';
-    const range = pairs.find(([name]) => name === 'range')?.[1] ?? '';
-    tooltip.replaceChildren(
-      head,
-      found.item ? `${range} · ${size}` : `${hex(Math.floor(found.address))} in ${range}`,
-    );
-    const room = atlas.clientWidth - tooltip.offsetWidth - 8;
-    tooltip.style.left = `${Math.max(0, Math.min(pointer!.x + 16, room))}px`;
-    tooltip.style.top = `${Math.min(pointer!.y + 16, atlas.clientHeight - tooltip.offsetHeight - 8)}px`;
-  }
-  frame();
-}
-
-function click(event: MouseEvent): void {
-  const found = pointAt(event);
-  if (!found || !picture) return;
-  showWords(element('details'), wordsOf(found.column, found.item, found.address, picture));
-  choose(found.item ?? holeAt(found.column.items, found.address, found.column.window));
-  const page = picture.snapshot.pageSize;
-  planForm.ask(Math.floor((found.item?.start ?? found.address) / page) * page);
-}
-
-let dragged: { readonly y: number } | undefined;
-atlas.addEventListener('pointerdown', (event) => {
-  dragged = { y: event.clientY };
-  atlas.setPointerCapture(event.pointerId);
-});
-atlas.addEventListener('pointerup', (event) => {
-  if (dragged && Math.abs(event.clientY - dragged.y) < 4) click(event);
-  dragged = undefined;
-});
-atlas.addEventListener('pointermove', (event) => {
-  if (dragged && event.buttons === 1 && event.movementY !== 0)
-    looking.pan(-event.movementY / (atlas.clientHeight - HEADER));
-  hover(event);
-});
-atlas.addEventListener('pointerleave', () => {
-  pointer = undefined;
-  tooltip.hidden = true;
-  frame();
-});
-atlas.addEventListener('dblclick', () => {
-  if (chosen) looking.goTo(around(chosen), performance.now());
-  frame();
-});
-atlas.addEventListener(
-  'wheel',
-  (event) => {
-    event.preventDefault();
-    const height = atlas.clientHeight - HEADER;
-    const share = Math.min(1, Math.max(0, (event.offsetY - HEADER) / height));
-    if (event.shiftKey) looking.pan((event.deltaY || event.deltaX) / height);
-    else looking.zoom(1.0018 ** event.deltaY, share);
+onPointer(atlas, {
+  hover(at) {
+    pointer = at;
+    const scene = at && sceneOf(performance.now());
+    const found = scene && canvases.hit(scene, at);
+    const words = found && briefly(found.column, found.item, found.address, scene.picture);
+    showTooltip(element('tooltip'), at ?? { x: 0, y: 0 }, words);
     frame();
   },
-  { passive: false },
-);
+  click(at) {
+    const scene = sceneOf(performance.now());
+    const found = scene && canvases.hit(scene, at);
+    if (!found) return;
+    const { item, column, address } = found;
+    focused = undefined;
+    choose({
+      range: item ?? holeAt(column.items, address, column.window),
+      column,
+      ...(item ? { item } : {}),
+    });
+    const { pageSize } = scene.picture.snapshot;
+    planForm.ask(Math.floor((item?.start ?? address) / pageSize) * pageSize);
+  },
+  closer,
+  pan,
+  zoom,
+});
+
+for (const turned of ['focus', 'blur']) atlas.addEventListener(turned, frame);
 mirrors.addEventListener('change', () => {
   wanted = Number(mirrors.value);
   takeUp();
 });
-search.addEventListener('keydown', (event) => {
-  if (event.key !== 'Enter' || !picture) return;
-  const address = /^0x[0-9a-f]+$/i.test(search.value.trim()) ? Number(search.value.trim()) : undefined;
-  const found = find(picture, search.value, address);
-  search.setAttribute('aria-invalid', String(!found));
-  if (found) show(found);
-  else if (address !== undefined)
-    looking.goTo({ start: Math.max(0, address - 65536), end: address + 65536 }, performance.now());
-  frame();
+onSearch(search, {
+  picture: () => picture,
+  show(item) {
+    show(item);
+    say(`found ${item.name}`);
+  },
+  go: (range) => go(around(range)),
+  nothing: (text) => say(`nothing has ${text} in its name`),
 });
 
 function restyle(): void {
@@ -303,23 +310,23 @@ function restyle(): void {
   frame();
 }
 
-onKeys(atlas, search, {
-  all: seeAll,
+onKeys(atlas, timeline, search, {
+  all: () => go('all'),
   window: seeWindow,
   buffers: seeBuffers,
   fold,
   step,
-  closer() {
-    if (chosen) looking.goTo(around(chosen), performance.now());
-    frame();
+  closer,
+  walk,
+  command: (by) => walker.step(by),
+  ask() {
+    if (chosen) planForm.ask(Math.floor(chosen.range.start));
   },
-  pan(share) {
-    looking.pan(share);
-    frame();
-  },
+  pan,
   zoom(factor) {
-    looking.zoom(factor, 0.5);
-    frame();
+    looking.arrive();
+    const scene = sceneOf(performance.now());
+    zoom(factor, scene ? anchorOf(scene.screen, chosen?.range) : 0.5);
   },
   theme() {
     theme = theme === 'dark' ? 'light' : 'dark';
@@ -333,6 +340,5 @@ onKeys(atlas, search, {
 });
 new ResizeObserver(frame).observe(atlas);
 new ResizeObserver(frame).observe(timeline);
-showWords(element('details'), undefined);
 restyle();
 source.start();

@@ -37,6 +37,14 @@ export function addressAt({ axis, viewport, height }: Screen, pixel: number): nu
   return axis.address(viewport.start + (pixel / height) * (viewport.end - viewport.start));
 }
 
+/** Where to zoom about, as a share of the height: the middle of what is seen of a range, else of the screen. */
+export function anchorOf(screen: Screen, range: Range | undefined): number {
+  if (!range) return 0.5;
+  const top = Math.max(0, pixelOf(screen, range.start));
+  const bottom = Math.min(screen.height, pixelOf(screen, range.end));
+  return top > bottom ? 0.5 : (top + bottom) / 2 / screen.height;
+}
+
 /** Marks from the top to the bottom. `items` are sorted by address and don't overlap. */
 export function marksOf<T extends Range>(items: readonly T[], screen: Screen): Mark<T>[] {
   const { axis, viewport, height } = screen;

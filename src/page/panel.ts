@@ -5,31 +5,24 @@
  */
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { hex } from '../errors.ts';
+import type { LiveSnapshot } from '../web/live-mirrors.ts';
 import { LEGEND, type Palette } from './colours.ts';
 import type { Words } from './details.ts';
 import type { Figures } from './history.ts';
+import type { SeenFault } from './scene.ts';
 
 export function element<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-/** The canvas as large as it is shown, in the screen's own pixels. Gives CSS pixels. */
-export function fitCanvas(canvas: HTMLCanvasElement): [number, number] {
-  const { width, height } = canvas.getBoundingClientRect();
-  const ratio = devicePixelRatio;
-  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
-  canvas.getContext('2d')!.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return [width, height];
+export function showMirrors(into: HTMLSelectElement, live: LiveSnapshot, wanted: number | undefined): void {
+  const options = live.mirrors.map(({ id, name, pid }) => new Option(`${name} (process ${pid})`, String(id)));
+  into.replaceChildren(...(options.length > 0 ? options : [new Option('no mirror is open', '')]));
+  if (wanted !== undefined) into.value = String(wanted);
 }
 
-export function showWords(into: HTMLElement, words: Words | undefined): void {
-  if (!words) {
-    const hint = document.createElement('p');
-    hint.textContent = 'Point at something, or click on it.';
-    into.replaceChildren(hint);
-    return;
-  }
+export function showWords(into: HTMLElement, words: Words): void {
   const title = document.createElement('h2');
   title.textContent = words.title;
   const list = document.createElement('dl');
@@ -51,8 +44,68 @@ export function showLegend(into: HTMLElement, palette: Palette): void {
       line.append(patch, name);
       return line;
     }),
+    heatLine(palette),
   );
 }
+
+/** The strip of a buffer, by how much of a stretch is in memory. */
+function heatLine({ heat }: Palette): HTMLElement {
+  const line = document.createElement('span');
+  line.className = 'heat';
+  for (const colour of heat) {
+    const patch = document.createElement('i');
+    patch.style.background = colour;
+    line.append(patch);
+  }
+  line.append('pages in memory: none to all');
+  return line;
+}
+
+/** Something that leads to a place in the atlas. */
+export function placeButton(text: string, go: () => void): HTMLElement {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'place';
+  button.textContent = text;
+  button.addEventListener('click', go);
+  return button;
+}
+
+/** The last faults that made a launch fail, newest first, and how many others were served. */
+export function showFaults(
+  into: HTMLElement,
+  faults: readonly SeenFault[],
+  go: (address: number) => void,
+): void {
+  const bad = faults.filter((fault) => fault.bad);
+  const heading = document.createElement('h2');
+  heading.textContent = 'Page faults';
+  const served = document.createElement('p');
+  const others = faults.length - bad.length;
+  served.textContent =
+    faults.length === 0
+      ? 'None yet.'
+      : `${others} of the last ${faults.length} served, ${bad.length} refused.`;
+  // One that comes again and again is one line.
+  const lines = new Map<string, { readonly address: number; readonly times: number }>();
+  for (const { device, access, address, outcome } of [...bad].reverse()) {
+    const text = `${device}: ${access} at ${hex(address)}, ${REFUSED[outcome] ?? outcome}`;
+    lines.set(text, { address, times: (lines.get(text)?.times ?? 0) + 1 });
+  }
+  const list = [...lines]
+    .slice(0, MOST_FAULTS)
+    .map(([text, { address, times }]) =>
+      placeButton(times > 1 ? `${text} (${times} times)` : text, () => go(address)),
+    );
+  into.replaceChildren(heading, served, ...list);
+}
+
+/** Of the list. */
+const MOST_FAULTS = 4;
+const REFUSED: Readonly<Record<string, string>> = {
+  unmapped: 'in no buffer',
+  'read-only': 'which it may only read',
+};
 
 /** Live and resident memory over time, and launches per second. */
 export class Charts {
@@ -61,6 +114,13 @@ export class Charts {
 
   constructor(box: HTMLElement) {
     this.#box = box;
+    new ResizeObserver(() => {
+      for (const plot of this.#plots) plot.setSize({ width: this.#width(), height: plot.height });
+    }).observe(box);
+  }
+
+  #width(): number {
+    return Math.max(200, this.#box.clientWidth);
   }
 
   /** Made anew with a palette: uPlot has no other way. */
@@ -75,7 +135,7 @@ export class Charts {
     const make = (height: number, series: uPlot.Series[], data: uPlot.AlignedData): uPlot =>
       new uPlot(
         {
-          width: 300,
+          width: this.#width(),
           height,
           cursor: { show: false },
           legend: { live: false },
@@ -101,7 +161,7 @@ export class Charts {
         120,
         [
           { label: 'live MiB', stroke: palette.kinds.buffer, width: 1.5, points: { show: false } },
-          { label: 'in memory', stroke: palette.resident, width: 1.5, dash: [4, 3], points: { show: false } },
+          { label: 'in memory', stroke: palette.heat[3]!, width: 1.5, dash: [4, 3], points: { show: false } },
         ],
         [times, live, resident],
       ),

@@ -4,13 +4,20 @@
  *
  * @module
  */
+import type { Range } from '../mm/address.ts';
+import type { LiveResidence } from '../web/live-mirrors.ts';
 import type { Palette } from './colours.ts';
 import type { Screen } from './marks.ts';
 import type { Column, Item, Picture } from './picture.ts';
 
+export type Part = LiveResidence['parts'][number];
+
 export interface SeenFault {
   readonly device: string;
   readonly address: number;
+  readonly access: 'read' | 'write';
+  readonly outcome: string;
+  /** The launch fails. */
   readonly bad: boolean;
   /** When it came in, on the page's own clock. */
   readonly at: number;
@@ -25,7 +32,13 @@ export interface Scene {
   readonly faults: readonly SeenFault[];
   readonly now: number;
   readonly pointed: Item | undefined;
-  readonly chosen: { readonly start: number; readonly end: number } | undefined;
+  readonly chosen: Range | undefined;
+  /** Where the keyboard is, while it is in the atlas. */
+  readonly focused: { readonly column: string; readonly range: Range } | undefined;
+  /** Where a buffer was asked for. */
+  readonly asked: (Range & { readonly ok: boolean }) | undefined;
+  /** What of buffers is in memory, finer than the picture has it, where somebody looks closely. */
+  readonly parts: readonly Part[];
 }
 
 export interface ColumnBox {

@@ -4,9 +4,10 @@
  *
  * @module
  */
+import type { Range } from '../mm/address.ts';
 import { EVENT_NAMES } from '../observe/event-names.ts';
 import type { EventName, MirrorEvents } from '../observe/events.ts';
-import type { LivePlan, LiveSnapshot } from '../web/live-mirrors.ts';
+import type { LivePlan, LiveResidence, LiveSnapshot } from '../web/live-mirrors.ts';
 
 export interface Listener {
   snapshot(live: LiveSnapshot): void;
@@ -32,6 +33,7 @@ export class Source {
   readonly #listener: Listener;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = Number.NEGATIVE_INFINITY;
+  #took = 0;
   #asking = false;
   #again = false;
 
@@ -57,7 +59,7 @@ export class Source {
 
   /** A new picture, as soon as it is time. */
   soon(): void {
-    this.#schedule(Math.max(0, this.#last + OFTEN - performance.now()));
+    this.#schedule(Math.max(0, this.#last + this.#often() - performance.now()));
   }
 
   async plan(mirror: number, size: number, at: number | undefined): Promise<LivePlan> {
@@ -66,6 +68,18 @@ export class Source {
     const response = await fetch(`plan?${query}`);
     const answer = await response.json();
     return response.ok ? answer : { ok: false, message: answer.error.message };
+  }
+
+  /** What of the buffers in a range is in memory; nothing where the mirror has gone. */
+  async residence(mirror: number, { start, end }: Range): Promise<LiveResidence['parts']> {
+    const query = new URLSearchParams({ mirror: `${mirror}`, start: `${start}`, end: `${end}` });
+    const response = await fetch(`residence?${query}`);
+    return response.ok ? ((await response.json()) as LiveResidence).parts : [];
+  }
+
+  /** A picture of thousands of buffers is work for the program that is looked at: it has most of the time for itself. */
+  #often(): number {
+    return Math.max(OFTEN, 5 * this.#took);
   }
 
   #schedule(after: number): void {
@@ -88,7 +102,8 @@ export class Source {
       this.#listener.state('the program does not answer: it may have ended', true);
     }
     this.#asking = false;
-    this.#schedule(this.#again ? OFTEN : SELDOM);
+    this.#took = performance.now() - this.#last;
+    this.#schedule(this.#again ? this.#often() : SELDOM);
     this.#again = false;
   }
 }

@@ -34,6 +34,27 @@ export function lanesOf(commands: readonly SeenCommand[], from: number, now: num
   );
 }
 
+/** What a command is, and how it went. */
+export function aboutBar({ command: { launch, end }, start, end: last, state }: Bar): {
+  readonly title: string;
+  readonly text: string;
+} {
+  const { kernel, type, items, device, queue, command } = launch;
+  const waited = end ? `, waited ${milliseconds(start - end.times.queued)}` : '';
+  const time =
+    state === 'waiting' ? `${milliseconds(last - start)} since it was put in` : milliseconds(last - start);
+  const many =
+    items === undefined ? '' : `, ${items.toLocaleString('en')} ${type === 'launch' ? 'items' : 'bytes'}`;
+  const failure = end?.error ? `: ${end.error.message}` : '';
+  return {
+    title: `${kernel} (${state})`,
+    text: `${type} ${command} of ${device} ${queue}${many}; ${time}${waited}${failure}`,
+  };
+}
+
+const milliseconds = (time: number): string =>
+  time < 1 ? `${Math.round(time * 1000)} µs` : `${time.toFixed(time < 100 ? 1 : 0)} ms`;
+
 function barOf(command: SeenCommand, now: number): Bar {
   const { launch, end } = command;
   if (!end) return { command, start: launch.time, end: now, state: 'waiting' };

@@ -63,3 +63,9 @@ export function between(from: Viewport, to: Viewport, share: number): Viewport {
   const start = from.start + (to.start - from.start) * way;
   return { start, end: start + span };
 }
+
+/** A range of addresses with as much around it as it is long. */
+export function around({ start, end }: Range): Range {
+  const more = Math.max(4 * 4096, end - start);
+  return { start: Math.max(0, start - more), end: end + more };
+}

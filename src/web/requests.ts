@@ -29,6 +29,7 @@ export type Decision =
   | Refusal
   | { readonly answer: 'snapshot' | 'events' }
   | { readonly answer: 'plan'; readonly query: PlanQuery }
+  | { readonly answer: 'residence'; readonly query: ResidenceQuery }
   /** A file of the page, by its path in the page's folder. */
   | { readonly answer: 'file'; readonly path: string };
 
@@ -38,6 +39,13 @@ export interface PlanQuery {
   /** Bytes. */
   readonly size: number;
   readonly at?: number;
+}
+
+/** Which pages of a range are in memory? */
+export interface ResidenceQuery {
+  readonly mirror: number;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** `files` has the paths of the page's files. */
@@ -63,6 +71,7 @@ export function decide(
   const path = rest.join('/') || 'index.html';
   if (path === 'snapshot' || path === 'events') return { answer: path };
   if (path === 'plan') return planOf(new URLSearchParams(query));
+  if (path === 'residence') return residenceOf(new URLSearchParams(query));
   if (files.has(path)) return { answer: 'file', path };
   return { status: 404, code: 'path', message: 'there is no such page' };
 }
@@ -74,6 +83,16 @@ function planOf(query: URLSearchParams): Decision {
     return { status: 400, code: 'query', message };
   }
   return { answer: 'plan', query: { mirror, size, ...(at === undefined ? {} : { at }) } };
+}
+
+function residenceOf(query: URLSearchParams): Decision {
+  const [mirror, start, end] = ['mirror', 'start', 'end'].map((name) => wholeNumber(query.get(name)));
+  if (mirror === undefined || start === undefined || end === undefined || start >= end) {
+    const message =
+      'residence?mirror=ID&start=ADDRESS&end=ADDRESS, in whole numbers, the end above the start';
+    return { status: 400, code: 'query', message };
+  }
+  return { answer: 'residence', query: { mirror, start, end } };
 }
 
 function wholeNumber(text: string | null): number | undefined {

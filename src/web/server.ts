@@ -13,7 +13,7 @@ import type { MirrorToSee } from '../observe/index.ts';
 import { EventStreams } from './event-streams.ts';
 import { LiveMirrors } from './live-mirrors.ts';
 import { type PageFile, readPage } from './page-files.ts';
-import { decide, type Refusal } from './requests.ts';
+import { type Decision, decide, type Refusal } from './requests.ts';
 
 export interface ServeOptions {
   /** Mirrors that are open already. Those that are opened from now on are seen without being named. */
@@ -121,7 +121,7 @@ function answer(request: IncomingMessage, response: ServerResponse, served: Serv
     return;
   }
   try {
-    const found = decision.answer === 'plan' ? live.plan(decision.query) : live.snapshots();
+    const found = answerOf(decision, live);
     if (found) send(response, 200, 'application/json', JSON.stringify(found));
     else
       refuse(response, { status: 404, code: 'path', message: 'there is no such mirror, or it was closed' });
@@ -129,6 +129,12 @@ function answer(request: IncomingMessage, response: ServerResponse, served: Serv
     const message = error instanceof Error ? error.message : String(error);
     refuse(response, { status: 500, code: 'failed', message });
   }
+}
+
+function answerOf(decision: Exclude<Decision, Refusal>, live: LiveMirrors): object | undefined {
+  if (decision.answer === 'plan') return live.plan(decision.query);
+  if (decision.answer === 'residence') return live.residence(decision.query);
+  return live.snapshots();
 }
 
 function refuse(response: ServerResponse, { status, code, message, allow }: Refusal): void {

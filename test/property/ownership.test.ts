@@ -5,24 +5,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { HostRange } from '../../src/device/device.ts';
 import { SystemError } from '../../src/errors.ts';
-import {
-  changesOf,
-  type HostMapping,
-  Ownership,
-  type PageKind,
-  pagesOf,
-} from '../../src/mirror/ownership.ts';
+import { changesOf, Ownership, type PageKind, pagesOf } from '../../src/mirror/ownership.ts';
 
 const PAGE = 16;
 const PAGES = 12;
 const whole = { start: 160, end: 160 + PAGE * PAGES };
 
-const mapping: fc.Arbitrary<HostMapping> = fc
+const mapping: fc.Arbitrary<HostRange> = fc
   .record({
     from: fc.nat(PAGE * PAGES - 1),
     length: fc.integer({ min: 1, max: PAGE * PAGES }),
-    access: fc.constantFrom<HostMapping['access']>('read', 'write', 'readwrite'),
+    access: fc.constantFrom<HostRange['access']>('read', 'write', 'readwrite'),
   })
   .map(({ from, length, access }) => ({
     start: whole.start + from,
@@ -31,7 +26,7 @@ const mapping: fc.Arbitrary<HostMapping> = fc
   }));
 
 /** Page by page. */
-function naive(mappings: readonly HostMapping[]): PageKind[] {
+function naive(mappings: readonly HostRange[]): PageKind[] {
   return Array.from({ length: PAGES }, (_, i) => {
     const start = whole.start + i * PAGE;
     const over = mappings.filter((each) => each.start < start + PAGE && start < each.end);
@@ -91,7 +86,7 @@ test('maps and unmaps in any order leave the host with what it has mapped, and r
         },
       });
       owner.view();
-      let held: HostMapping[] = [];
+      let held: HostRange[] = [];
       for (const { map, range, n, failAt } of steps) {
         failIn = -1;
         if (map) {
@@ -124,7 +119,11 @@ test('maps and unmaps in any order leave the host with what it has mapped, and r
             continue;
           }
           const same = held.findLast(({ start, end }) => start === which.start && end === which.end);
-          const end = owner.unmap(which);
+          const { begin: end, ranges } = owner.unmap(which);
+          assert.deepEqual(
+            ranges.map(({ start, end: last }) => [start, last]),
+            [[which.start, which.end]],
+          );
           failIn = failAt ?? -1;
           try {
             end();

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openMirror, SharedChannel, SharedMutex } from 'mirrorspace';
+import { openMirror, PlacementError, SharedChannel, SharedMutex } from 'mirrorspace';
 import { collect, holdings } from '../fixtures/leaks.ts';
 import { eventually } from '../fixtures/proc.ts';
 import { type Member, withShared } from '../fixtures/share-members.ts';
@@ -14,20 +14,26 @@ const rounds = process.env.MIRRORSPACE_STRESS === 'full' ? 200 : 12;
 
 const later = (most: number) => new Promise((resolve) => setTimeout(resolve, Math.random() * most));
 
-test('buffers come and go while members attach and are killed', () =>
+test('buffers come, grow and go while members attach and are killed', () =>
   withShared(open, async ({ mirror, child, thread }) => {
     const word = mirror.alloc(4096, { name: 'word' });
     for (const warm of await Promise.all([child(), thread()])) await warm.end();
     await eventually('they are forgotten', () => mirror.sharers().length === 0);
     await later(200);
     const before = holdings();
+    let grown = 0;
     for (let round = 0; round < rounds; round++) {
       const members = await Promise.all([child(), round % 3 === 0 ? thread() : child()]);
       const work = members.map((member) =>
         member
           .run(async ({ attached }) => {
             for (;;) {
-              for (const buffer of attached.buffers()) if (buffer.name !== 'word') buffer.bytes[0]! += 1;
+              for (const buffer of attached.buffers()) {
+                if (buffer.name === 'word') continue;
+                const { bytes } = buffer;
+                bytes[0]! += 1;
+                bytes[bytes.length - 1]! += 1;
+              }
               await new Promise(setImmediate);
             }
           })
@@ -38,14 +44,24 @@ test('buffers come and go while members attach and are killed', () =>
         await later(30);
         await member.end();
       });
-      for (const buffer of buffers) {
+      // The last first: behind each there is room then, once all have let go of it.
+      for (const buffer of buffers.reverse()) {
         await later(4);
         const { address } = buffer;
+        try {
+          buffer.grow(buffer.size + Math.floor(Math.random() * 60_000));
+          buffer.bytes[buffer.size - 1] = 1;
+          grown++;
+        } catch (error) {
+          assert.ok(error instanceof PlacementError);
+        }
+        await later(2);
+        const { size } = buffer;
         buffer.free();
         // Whoever gets the place finds it empty.
-        const plan = mirror.plan(65536, { place: { at: address } });
+        const plan = mirror.plan(size, { place: { at: address } });
         if (plan.ok) {
-          const next = mirror.alloc(65536, { place: { at: address } });
+          const next = mirror.alloc(size, { place: { at: address } });
           assert.ok(next.bytes.every((byte) => byte === 0));
           next.free();
         }
@@ -53,6 +69,7 @@ test('buffers come and go while members attach and are killed', () =>
       await Promise.all([...end, ...work]);
     }
     await eventually('all are forgotten', () => mirror.sharers().length === 0);
+    assert.ok(grown > 0, `${grown} times a buffer has grown`);
     assert.equal(mirror.wait(word.address, 1), 'not-equal');
     await collect();
     mirror.alloc(4096).free();

@@ -21,7 +21,7 @@ const REFUSE = fileURLToPath(new URL('../fixtures/programs/refuse-userfaultfd.mj
 function doctor({ before = ':', flags = '', args = '' }): { status: number | null; report: Report } {
   const { status, stdout, stderr } = spawnSync(
     'bash',
-    ['-c', `${before}; exec ${process.execPath} ${flags} ${CLI} doctor --json ${args}`],
+    ['--norc', '-c', `${before}; exec ${process.execPath} ${flags} ${CLI} doctor --json ${args}`],
     { encoding: 'utf8', timeout: 240_000 },
   );
   assert.equal(stderr, '', 'nothing but the report is said');

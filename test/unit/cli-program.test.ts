@@ -67,7 +67,7 @@ test('a reader that has seen enough is no error', async () => {
   // The pipe's reader is gone before the first byte is written, on every machine.
   const gone = spawnSync(
     'bash',
-    ['-c', `set -o pipefail; (sleep 1; ${process.execPath} ${CLI} maps) | true`],
+    ['--norc', '-c', `set -o pipefail; (sleep 1; ${process.execPath} ${CLI} maps) | true`],
     {
       encoding: 'utf8',
     },
@@ -75,7 +75,51 @@ test('a reader that has seen enough is no error', async () => {
   assert.deepEqual([gone.status, gone.stderr], [0, '']);
 });
 
+test('output that can not be written is said in a line, and output that nobody takes is not', () => {
+  const inShell = (command: string) =>
+    spawnSync('sh', ['-c', `${process.execPath} ${CLI} ${command}`], { encoding: 'utf8' });
+  for (const command of ['maps', 'plan --size 64K --json', '--help']) {
+    const full = inShell(`${command} > /dev/full`);
+    assert.equal(full.status, 1, command);
+    assert.match(full.stderr, /^error: standard output can't be written: .*ENOSPC.*\n$/);
+    const closed = inShell(`${command} >&-`);
+    assert.deepEqual([closed.status, closed.stderr], [0, ''], command);
+  }
+  assert.equal(inShell('mops 2>&-').status, 2);
+});
+
+test('whatever is wrong is said without a stack', () => {
+  for (const [status, ...args] of [
+    [1, 'maps', '4194304'],
+    [2, 'maps', 'init'],
+    [1, 'maps', '--maps', '/nowhere'],
+    [1, 'maps', '--maps', '/tmp'],
+    [1, 'maps', '--maps', '/dev/zero'],
+    [1, 'plan', '--size', '1M', '--maps', '/dev/null/x'],
+    [2, 'plan', '--size', 'much'],
+    [2, 'plan', '--size', '1M', '--align', '3'],
+    [2, 'plan', '--size', '1M', '--window', '5:3'],
+    [1, 'trace', '/nowhere/program'],
+    [2, 'trace', '-o', '/nowhere/x.json', 'true'],
+    [1, 'serve', '/nowhere/program'],
+    [2, 'serve', '--port', '65536', 'true'],
+  ] as const) {
+    const answer = cli(...args);
+    assert.equal(answer.status, status, `${args.join(' ')}: ${answer.stderr}`);
+    assert.match(answer.stderr, /^error: /);
+    assert.doesNotMatch(answer.stderr, /\n {4}at /);
+  }
+});
+
 describe('colours', () => {
+  test('are not there elsewhere, on a machine of continuous integration neither', () => {
+    for (const command of ['maps', '--help']) {
+      const env = { ...process.env, CI: 'true' };
+      const { stdout } = spawnSync(process.execPath, [CLI, command], { encoding: 'utf8', env });
+      assert.ok(stdout.length > 100 && !stdout.includes('\x1b['), command);
+    }
+  });
+
   const inTerminal = (env: Record<string, string>) =>
     spawnSync(
       'script',

@@ -24,7 +24,16 @@ function under(limit: number, kind: string, cores: number): { said: Said; stderr
   const others = 'for fd in $(ls /proc/self/fd); do [ "$fd" -gt 2 ] && eval "exec $fd>&-"; done';
   const { stdout, stderr, status } = spawnSync(
     'bash',
-    ['-c', `${others}; ulimit -n ${limit} && exec "$@"`, 'bash', process.execPath, program, kind, `${cores}`],
+    [
+      '--norc',
+      '-c',
+      `${others}; ulimit -n ${limit} && exec "$@"`,
+      'bash',
+      process.execPath,
+      program,
+      kind,
+      `${cores}`,
+    ],
     { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' } },
   );
   assert.equal(status, 0, stderr);

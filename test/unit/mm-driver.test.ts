@@ -1,10 +1,8 @@
 /** The driver's entry points: where the kernel calls them, how their answer is checked, and the example that is one. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { transformSync } from 'esbuild';
 import * as mm from '../../src/mm/index.ts';
 
 const PAGE = 4096;
@@ -208,19 +206,4 @@ test('the example driver’s buffers never collide and are always reached; witho
   assert.match(output, /memory that was mapped before/);
   // The live part: three buffers where the kernel shows the arena, all of them reached.
   assert.equal([...output.matchAll(/^ +0x\w+ .* {2}reached, in \/memfd:mirrorspace-gpu0$/gm)].length, 3);
-});
-
-test('the examples of docs/address-space.md run, and give what they say', () => {
-  const page = readFileSync(new URL('../../docs/address-space.md', import.meta.url), 'utf8');
-  const blocks = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code!);
-  assert.equal(blocks.length, 2);
-  const last = /^(space\.vmas\(\)|new AddressSpace\(\)\.mmap\(.*?\)); \/\/.*$/m;
-  const outputs = blocks.map((code) => {
-    assert.match(code, last);
-    const program = code.replace(last, 'process.stdout.write(String($1.length ?? $1));');
-    const options = { cwd: fileURLToPath(new URL('../..', import.meta.url)), encoding: 'utf8' } as const;
-    const { code: plain } = transformSync(program, { loader: 'ts', format: 'esm' });
-    return execFileSync(process.execPath, ['--input-type=module', '-e', plain], options);
-  });
-  assert.deepEqual(outputs, ['2', String(64 * GiB)]);
 });

@@ -161,6 +161,17 @@ describe('commands', () => {
           ['wasm', 'copy', 'copy', undefined],
         ],
       );
+      // Addresses as numbers; a copy to the host's own memory has none on the device.
+      assert.deepEqual(
+        launches.slice(0, 2).map(({ args }) => args),
+        [
+          [word.address, 1],
+          [word.address, 2],
+        ],
+      );
+      assert.deepEqual(launches[2]!.args?.slice(0, 2), [word.address, 1]);
+      assert.equal(launches[3]!.args, undefined);
+      assert.deepEqual(JSON.parse(JSON.stringify(launches[0])), launches[0]);
       const [a, b, c, d] = launches.map(({ command }) => command);
       assert.equal(new Set([a, b, c, d]).size, 4);
       assert.deepEqual(

@@ -136,6 +136,11 @@ describe('the cache of OpenCL programs on PoCL', () => {
         assert.deepEqual(program.kernels, ['put']);
         const Wrong = struct('Pair', { scale: f32 });
         assert.throws(() => program.kernel('put', [Wrong, 'local', 'pointer']), { code: 'ERR_OUT_OF_RANGE' });
+        const Turned = struct('Pair', { tag: u8, scale: f32 });
+        assert.throws(
+          () => program.kernel('put', [Turned, 'local', 'pointer']),
+          /'tag' where the program has it/,
+        );
         const out = mirror.alloc(64);
         const put = program.kernel('put', [Pair, 'local', 'pointer']);
         await opencl.queue.launch(put, { items: 1, args: [{ scale: 2.5, tag: 3 }, 4, out] }).done;
@@ -201,7 +206,10 @@ describe('files of the cache', () => {
   const entry = fc.record({
     info: fc.record({
       kernels: fc.array(fc.record({ name: fc.string(), parameters: fc.constant([]) })),
-      sizes: fc.dictionary(fc.stringMatching(/^\w+$/), fc.nat()),
+      structs: fc.dictionary(
+        fc.stringMatching(/^\w+$/),
+        fc.record({ size: fc.nat(), fields: fc.constant({}) }),
+      ),
     }),
     binary: fc.uint8Array({ maxLength: 300 }),
   });
@@ -219,7 +227,10 @@ describe('files of the cache', () => {
   });
 
   test('are refused with any byte changed, missing or added', () => {
-    const file = encodeEntry('k', { info: { kernels: [], sizes: {} }, binary: new Uint8Array([1, 2, 3, 4]) });
+    const file = encodeEntry('k', {
+      info: { kernels: [], structs: {} },
+      binary: new Uint8Array([1, 2, 3, 4]),
+    });
     for (let i = 0; i < file.length; i++) {
       const changed = Buffer.from(file);
       changed[i]! ^= 1 << (i % 8);

@@ -8,14 +8,23 @@ import { buildFailure, firstBuildError } from '../../src/device/opencl/build-log
 import { unfit } from '../../src/device/opencl/fitness.ts';
 import type { OpenClDeviceInfo } from '../../src/device/opencl/icd/devices.ts';
 import { matchKinds, type ParameterInfo, parameterOf } from '../../src/device/opencl/kernel-signature.ts';
-import { sizeFrom, sizesSource } from '../../src/device/opencl/struct-sizes.ts';
-import { array, f64, pointer, struct, union } from '../../src/layout/index.ts';
+import { fieldNames } from '../../src/device/opencl/struct-fields.ts';
+import { placesFrom, placesSource, type StructPlaces } from '../../src/device/opencl/struct-places.ts';
+import { array, f32, f64, pointer, struct, toOpenCL, u8, u16, u32, union } from '../../src/layout/index.ts';
+
+const Big = struct('Big', { a: f64, b: array(f32, 3), c: u8 });
 
 const parameter = (
   type: string,
   space: ParameterInfo['space'] = 'private',
   { accessed = false, sizes = {} }: { accessed?: boolean; sizes?: Record<string, number> } = {},
-) => parameterOf('k', { name: 'x', type, space, accessed }, new Map(Object.entries(sizes)));
+  fields: StructPlaces['fields'] = {},
+) =>
+  parameterOf(
+    'k',
+    { name: 'x', type, space, accessed },
+    new Map(Object.entries(sizes).map(([name, size]) => [name, { size, fields }])),
+  );
 
 describe('arguments of kernels', () => {
   test('numbers take kinds of their width, whatever the sign; an address fits into 64 bits', () => {
@@ -87,21 +96,94 @@ describe('arguments of kernels', () => {
     });
   });
 
-  test('a size is read from the work-groups that kernels of the measured program require', () => {
-    assert.match(sizesSource('typedef int x;', ['x', 'struct y']), /^typedef int x;\n__kernel .*sizeof\(x\)/);
+  test('a structure has its fields where the program has them', () => {
+    const type = 'struct Mix';
+    const fields = { a: { offset: 0, size: 4 }, at: { offset: 4, size: 4 }, v: { offset: 8, size: 16 } };
+    const taken = parameter(type, 'private', { sizes: { [type]: 24 } }, fields);
+    const match = (kind: unknown) => matchKinds('k', [kind], [taken]);
+    const rest = { v: array(f32, 4) };
+    match(struct('Mix', { a: u32, at: f32, ...rest }));
+    // The program has a float3 there, and nothing by the other name.
+    assert.throws(() => match(struct('Mix', { a: u32, at: f32, v: array(f32, 3), w: f32 })), /'w'/);
+    for (const [own, says] of [
+      [
+        { at: f32, a: u32, ...rest },
+        /'at' where the program has it.*struct Mix x, which has it at byte 4, of 4 bytes/,
+      ],
+      [
+        { a: u32, b: f32, ...rest },
+        /'b' where the program has it.*which has a, at, v: declare it as toOpenCL/,
+      ],
+      [
+        { a: u16, b: u16, at: f32, ...rest },
+        /'a' where.*which has it at byte 0, of 4 bytes.*Received .*a at byte 0, of 2 bytes/,
+      ],
+    ] as const)
+      assert.throws(() => match(struct('Mix', own)), { code: 'ERR_OUT_OF_RANGE', message: says });
+  });
+
+  test('sizes and places are read from the work-groups that kernels of the measured program require', () => {
+    const asked = [{ type: 'x', fields: [] }];
+    assert.match(placesSource('typedef int x;', asked), /^typedef int x;\n__kernel .*sizeof\(x\)/);
+    const number = fc.integer({ min: 0, max: 65535 });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 65535 }), fc.nat(9), (size, structure) => {
-        const source = sizesSource('', Array(structure + 1).fill('T'));
+      fc.property(fc.array(fc.array(number, { minLength: 1, maxLength: 5 }), { maxLength: 4 }), (numbers) => {
+        // The size, then for each field what is made of one number: its offset, and its size.
+        const structs = numbers.map(([, ...fields], i) => ({
+          type: `struct S${i}`,
+          fields: fields.map((_, j) => `f${j}`),
+        }));
+        const answerTo = (what: string): number => {
+          const [, size] = /^sizeof\(struct S(\d+)\)$/.exec(what) ?? [];
+          if (size) return numbers[Number(size)]![0]!;
+          const [, kind, type, field] =
+            /^(__builtin_offsetof|sizeof)\(.*struct S(\d+)[ *)0]*(?:, |->)f(\d+)\)$/.exec(what)!;
+          const value = numbers[Number(type)]![1 + Number(field)]!;
+          return kind === 'sizeof' ? 65535 - value : value;
+        };
+        const source = placesSource('', structs);
         const groups = (kernel: string) => {
           const line = source.split('\n').find((each) => each.includes(`void ${kernel}(`))!;
-          const [, text] = /reqd_work_group_size\((.*)\)\)\) void/.exec(line)!;
+          const [, text] = /reqd_work_group_size\((.*), 1\)\)\) void/.exec(line)!;
           // C's integer division, by a reader of its own.
-          return text!.split(', ').map((sum) => {
-            const digit = /^1 \+ sizeof\(T\) \/ (\d+) % (\d+)$/.exec(sum);
-            return digit ? 1 + (Math.floor(size / Number(digit[1])) % Number(digit[2])) : Number(sum);
+          return text!.split(/, (?=1 \+ )/).map((sum) => {
+            const [, what, place, digit] = /^1 \+ (.*) \/ (\d+) % (\d+)$/.exec(sum)!;
+            return 1 + (Math.floor(answerTo(what!) / Number(place)) % Number(digit));
           });
         };
-        assert.equal(sizeFrom(structure, groups), size);
+        const expected = numbers.map(([size, ...fields], i) => [
+          `struct S${i}`,
+          {
+            size,
+            fields: Object.fromEntries(fields.map((n, j) => [`f${j}`, { offset: n, size: 65535 - n }])),
+          },
+        ]);
+        assert.deepEqual(placesFrom(structs, groups), Object.fromEntries(expected));
+      }),
+    );
+  });
+
+  test('names of fields are read from plain declarations, and from nothing else', () => {
+    const named = (source: string, type: string) => fieldNames(source, type)?.join(' ');
+    const source = `
+      // struct Node { int comment; };
+      typedef struct Node Node;
+      struct Node { int a, b[2]; /* int c; */ __global float4 *d; struct Inner { int e; } f; union { int g; }; ulong h; };
+      typedef struct __attribute__((packed, aligned(4))) { uchar x; } __attribute__((aligned(8))) Pair, Other;`;
+    assert.equal(named(source, 'struct Node'), 'a b d f h');
+    assert.equal(named(source, 'Node'), 'a b d f h');
+    assert.equal(named(source, 'struct Inner'), 'e');
+    for (const type of ['Pair', 'Other']) assert.equal(named(source, type), 'x');
+    assert.equal(named(source, 'Nobody'), undefined);
+    assert.equal(named('struct A { int a; }; struct A { int b; };', 'struct A'), undefined);
+    assert.equal(named('struct A {\n#ifdef X\nint a;\n#endif\n};', 'struct A'), undefined);
+    assert.equal(named('struct A { int a;', 'struct A'), undefined);
+    for (const type of [Big, union('Either', { one: f64, other: array(u8, 8) })])
+      assert.equal(named(toOpenCL(type), type.name), Object.keys(type.fields).join(' '));
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'struct A{};[],#/*(x) \n') }), (text) => {
+        const names = fieldNames(text, 'A');
+        assert.ok(names === undefined || names.every((name) => /^[A-Za-z_]\w*$/.test(name)));
       }),
     );
   });

@@ -273,10 +273,11 @@ describe('memory of the driver', skip, () => {
   });
 });
 
-test('a driver with coarse-grained memory only is refused with what it lacks', () => {
-  const svm = { coarseGrainBuffer: true, fineGrainBuffer: false, fineGrainSystem: false, atomics: false };
-  assert.match(whyNoDriverMemory({ svm })!, /CL_DEVICE_SVM_FINE_GRAIN_BUFFER/);
+test('a driver that allocates nothing which host and device share is refused with what it lacks', () => {
+  const svm = { coarseGrainBuffer: false, fineGrainBuffer: false, fineGrainSystem: true, atomics: false };
+  assert.match(whyNoDriverMemory({ svm })!, /CL_DEVICE_SVM_COARSE_GRAIN_BUFFER/);
   assert.equal(whyNoDriverMemory({ svm: { ...svm, fineGrainBuffer: true } }), undefined);
+  assert.equal(whyNoDriverMemory({ svm: { ...svm, coarseGrainBuffer: true } }), undefined);
 });
 
 test('who reaches memory of another device’s driver is decided by capabilities, and by what is in the way', () => {

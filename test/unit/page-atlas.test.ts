@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { foldedAxis, LINEAR, USER_END } from '../../src/page/axis.ts';
 import { EventClock } from '../../src/page/clock.ts';
 import { holeAt } from '../../src/page/details.ts';
-import { addressAt, itemAt, marksOf, pixelOf } from '../../src/page/marks.ts';
+import { addressAt, anchorOf, itemAt, marksOf, pixelOf } from '../../src/page/marks.ts';
 import { without } from '../../src/page/picture.ts';
 import { parseSize } from '../../src/page/sizes.ts';
 import { ticksOf } from '../../src/page/ticks.ts';
@@ -186,18 +186,48 @@ describe('ticks', () => {
             PAGE,
           );
           const screen = { axis: LINEAR, viewport, height: HEIGHT };
-          const ticks = ticksOf(screen, 26, []);
-          assert.ok(ticks.length >= 10, `${ticks.length}`);
+          const ticks = ticksOf(screen, 26, [], PAGE);
+          assert.ok(ticks.length >= Math.min(10, Math.floor(span / PAGE)), `${ticks.length}`);
           for (const [i, { address, pixel }] of ticks.entries()) {
             assert.ok(pixel >= -0.001 && pixel <= HEIGHT + 0.001);
             assert.ok(
               Number.isInteger(address) && Math.abs(addressAt(screen, pixel) - address) <= span * 1e-6,
             );
+            assert.equal(address % PAGE, 0);
             if (i > 0) assert.ok(pixel - ticks[i - 1]!.pixel >= 25.99);
           }
         },
       ),
     );
+  });
+
+  it('are round between the borders of a folded axis too, where one range fills the screen', () => {
+    const range = { start: 2 ** 32 + 3 * PAGE, end: 2 ** 32 + 2 ** 26 + 3 * PAGE };
+    const axis = foldedAxis([range], PAGE);
+    const [from, to] = [axis.position(range.start), axis.position(range.end)];
+    const screen = {
+      axis,
+      viewport: { start: from + (to - from) * 0.4, end: from + (to - from) * 0.5 },
+      height: HEIGHT,
+    };
+    const ticks = ticksOf(screen, 26, [range.start, range.end], PAGE);
+    assert.ok(ticks.length >= 5, `${ticks.length}`);
+    for (const [i, { address, pixel }] of ticks.entries()) {
+      assert.equal(address % 2 ** 16, 0);
+      assert.ok(Math.abs(pixelOf(screen, address) - pixel) < 0.5);
+      if (i > 0) assert.ok(pixel - ticks[i - 1]!.pixel >= 26);
+    }
+  });
+});
+
+describe('zooming by a key', () => {
+  const screen = { axis: LINEAR, viewport: { start: 1000 * PAGE, end: 1100 * PAGE }, height: HEIGHT };
+  it('is about what is seen of the chosen range, else about the middle', () => {
+    assert.equal(anchorOf(screen, undefined), 0.5);
+    assert.equal(anchorOf(screen, { start: 1020 * PAGE, end: 1040 * PAGE }), 0.3);
+    assert.equal(anchorOf(screen, { start: 1050 * PAGE, end: 9000 * PAGE }), 0.75);
+    assert.equal(anchorOf(screen, { start: 0, end: 9000 * PAGE }), 0.5);
+    assert.equal(anchorOf(screen, { start: 9000 * PAGE, end: 9001 * PAGE }), 0.5);
   });
 });
 

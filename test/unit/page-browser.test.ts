@@ -100,6 +100,90 @@ describe('the live page', { skip }, () => {
     await settled();
   });
 
+  const said = async () => (await page.locator('#said').textContent()) ?? '';
+
+  it('is gone over by Tab, from the controls over everything on the screen and on, and says where one is', async () => {
+    // Held still: mappings of this process come and go.
+    await page.locator('#atlas').focus();
+    await page.keyboard.press('1');
+    await page.keyboard.press('Space');
+    await page.locator('#state', { hasText: 'held still' }).waitFor();
+    await settled();
+    await page.locator('#help').focus();
+    await page.keyboard.press('Tab');
+    const active = () => page.evaluate('document.activeElement.id') as Promise<string>;
+    assert.equal(await active(), 'atlas');
+    const heard: string[] = [];
+    let last = await pixels();
+    for (;;) {
+      await page.keyboard.press('Tab');
+      if ((await active()) !== 'atlas') break;
+      heard.push(await said());
+      if (heard.length > 500) break;
+      if (heard.length > 3) continue;
+      // Where the keyboard is, is seen.
+      const now = await settled();
+      assert.notEqual(now, last, heard.at(-1));
+      last = now;
+    }
+    const of = Number(/ of (\d+)$/.exec(heard[0] ?? '')?.[1]);
+    assert.equal(heard.length, of, `${heard.slice(0, 3).join('\n')}`);
+    assert.equal(new Set(heard).size, heard.length, 'each is another');
+    for (const words of [/^table, .* host, /, /^points, /, /node.*code of the process/, /a hole/, /; wasm, /])
+      assert.ok(
+        heard.some((each) => words.test(each)),
+        `${words} in\n${heard.join('\n')}`,
+      );
+    assert.equal(await active(), 'plan-size');
+    await page.keyboard.press('Shift+Tab');
+    assert.equal(await active(), 'atlas');
+    await page.keyboard.press('Shift+Tab');
+    assert.equal(await said(), heard.at(-2));
+    await page.keyboard.press('Space');
+    await page.locator('#state', { hasText: 'live' }).waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(await active(), 'plan-size');
+  });
+
+  it('asks by a key whether a buffer could go to what was reached, and names who is in the way', async () => {
+    await page.locator('#atlas').focus();
+    await page.keyboard.press('n');
+    await page.fill('#plan-size', '64M');
+    await page.locator('#atlas').focus();
+    await page.keyboard.press('a');
+    const table = mirror.buffers().find(({ name }) => name === 'table')!;
+    const blocker = page.locator('#plan-answer .place', { hasText: 'table, 4 MiB' });
+    await blocker.waitFor();
+    assert.equal(await page.inputValue('#plan-at'), `0x${table.address.toString(16)}`);
+    await page.keyboard.press('0');
+    const all = await settled();
+    await blocker.click();
+    assert.notEqual(await settled(), all);
+    await page.locator('#plan-answer .place', { hasText: 'elsewhere in the window' }).waitFor();
+  });
+
+  it('tells each page of a buffer that is looked at closely', async () => {
+    const pageSize = mirror.pageSize;
+    const sparse = mirror.alloc(1024 * pageSize, { name: 'sparse' });
+    await page.fill('#search', 'sparse');
+    for (let found = false; !found; ) {
+      await page.locator('#search').press('Enter');
+      found = (await page.locator('#search').getAttribute('aria-invalid')) === 'false';
+      if (!found) await page.waitForTimeout(100);
+    }
+    await page.locator('#atlas').focus();
+    const asked = page.waitForResponse((response) => response.url().includes('/residence?'));
+    for (let i = 0; i < 12; i++) await page.keyboard.press('+');
+    await asked;
+    const cold = await settled();
+    // A page in the middle, which is what zooming was about.
+    sparse.bytes[512 * pageSize] = 1;
+    let now = cold;
+    for (let i = 0; i < 60 && now === cold; i++) now = await settled();
+    assert.notEqual(now, cold, 'a page that is in memory now');
+    sparse.free();
+  });
+
   it('shows buffers that come and go, and commands, as they happen', async () => {
     await page.keyboard.press('2');
     const before = await settled();

@@ -3,11 +3,7 @@
  * and no mapping but the mirror's own ever changes.
  */
 import assert from 'node:assert/strict';
-import { fstatSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import fc from 'fast-check';
 import {
   type AllocOptions,
   GiB,
@@ -15,121 +11,35 @@ import {
   MiB,
   type Mirror,
   openMirror,
-  type Placement,
-  PlacementError,
   type Range,
-  type Refusal,
-  type SvmBuffer,
   type WasmDevice,
   wasmDevice,
 } from 'mirrorspace';
 import { overlaps } from 'mirrorspace/mm';
-import { viewMemory } from '../../src/ffi/library.ts';
 import {
-  MAP_ANONYMOUS,
-  MAP_FIXED_NOREPLACE,
-  MAP_PRIVATE,
-  mmap,
-  munmap,
-  PROT_READ,
-  PROT_WRITE,
-} from '../../src/linux/mmap.ts';
-import { arenaDescriptor, arenaMappings, descriptors, eventually, mappings } from '../fixtures/proc.ts';
+  FIRMWARE,
+  guardOf,
+  holes,
+  linearPlace,
+  openPlacing,
+  PAGE,
+  refusalOf,
+  taken as takenBeside,
+  WINDOW,
+  withBuffers,
+} from '../fixtures/placing.ts';
+import { arenaMappings, mappings } from '../fixtures/proc.ts';
 
 const NAME = 'placing';
-const PAGE = 4 * KiB;
-/** Above the process's heap: the kernel starts it up to 1 GiB beyond the program, and it may grow at any moment. */
-const WINDOW: Range = { start: 1.5 * GiB, end: 4 * GiB };
-const FIRMWARE = { start: 3 * GiB, end: 3 * GiB + 64 * KiB, name: 'firmware' };
 
 let mirror: Mirror<{ wasm: WasmDevice }>;
 before(async () => {
-  mirror = await openMirror({
-    name: NAME,
-    devices: {
-      wasm: wasmDevice({ cores: 1, window: [WINDOW.start, WINDOW.end], reserved: [FIRMWARE] }),
-    },
-  });
+  mirror = await openPlacing(NAME);
 });
 after(() => mirror.close());
 
-/** A mapping that the mirror knows nothing of, filled with a byte. */
-function foreignMapping(address: number, size: number, byte: number): () => void {
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
-  assert.equal(mmap(address, size, PROT_READ | PROT_WRITE, flags, -1, 0), address);
-  const bytes = new Uint8Array(viewMemory(address, size)).fill(byte);
-  return () => {
-    assert.ok(bytes.every((found) => found === byte));
-    munmap(address, size);
-  };
-}
-
-const guardOf = ({ placement }: SvmBuffer): Range => ({
-  start: placement.address + placement.size,
-  end: placement.address + placement.size + placement.guard,
-});
-
-/** All that is taken, as the kernel sees it, and what only the mirror and its device know: guards, reserved regions. */
-function taken(
-  live: readonly SvmBuffer[] = mirror.buffers(),
-  reserved: readonly Range[] = [FIRMWARE],
-): Range[] {
-  const all = [...mappings(), ...reserved, ...live.map(guardOf)];
-  return all.filter(({ start, end }) => start < end).sort((a, b) => a.start - b.start);
-}
-
-function holes(occupied: readonly Range[], { start, end }: Range = WINDOW): Range[] {
-  const found: Range[] = [];
-  let from = start;
-  for (const range of occupied) {
-    if (range.start > from) found.push({ start: from, end: Math.min(range.start, end) });
-    from = Math.max(from, range.end);
-    if (from >= end) return found;
-  }
-  found.push({ start: from, end });
-  return found;
-}
-
-/** Where a buffer belongs: the simplest search there is. The end of the window may cut its guard short. */
-function linearPlace(
-  occupied: readonly Range[],
-  size: number,
-  { align = PAGE, guard = PAGE, topdown = false, window = WINDOW } = {},
-): number | undefined {
-  const whole = Math.ceil(size / PAGE) * PAGE;
-  const fits = holes(occupied, window).flatMap((hole) => {
-    const needed = hole.end === window.end ? whole : whole + guard;
-    const lowest = Math.ceil(hole.start / align) * align;
-    const highest = Math.floor((hole.end - needed) / align) * align;
-    return lowest <= highest ? [{ lowest, highest }] : [];
-  });
-  return topdown ? fits.at(-1)?.highest : fits[0]?.lowest;
-}
-
-function refusalOf(call: () => unknown): Refusal & { message: string } {
-  try {
-    call();
-  } catch (error) {
-    assert.ok(error instanceof PlacementError, String(error));
-    assert.equal(error.code, 'ERR_MIRROR_PLACEMENT');
-    assert.equal(error.errno, 'ENOMEM');
-    return { ...(error.refusal as Refusal), message: error.message };
-  }
-  return assert.fail('it was not refused');
-}
-
-/** Frees what a test has allocated, whatever happens in it. */
-function withBuffers(body: (keep: (buffer: SvmBuffer) => SvmBuffer) => void): void {
-  const kept: SvmBuffer[] = [];
-  try {
-    body((buffer) => {
-      kept.push(buffer);
-      return buffer;
-    });
-  } finally {
-    for (const buffer of kept) buffer[Symbol.dispose]();
-  }
-}
+/** All that is taken now. */
+const taken = (live = mirror.buffers(), reserved?: readonly Range[]): Range[] => takenBeside(live, reserved);
 
 describe('a buffer lies', () => {
   const wanted: [what: string, size: number, options: AllocOptions][] = [
@@ -380,274 +290,4 @@ describe('what lies in the low 4 GiB already', () => {
       );
     }
   });
-});
-
-describe('a mapping that was made behind the back of the mirror', () => {
-  const cases: [what: string, offset: number][] = [
-    ['at the place that was planned', 0],
-    ['in its middle', 8 * PAGE],
-    ['at its last page', 15 * PAGE],
-  ];
-  for (const [what, offset] of cases)
-    test(`is not replaced ${what}: the buffer goes elsewhere`, () => {
-      withBuffers((keep) => {
-        // The picture is fresh now, and has nothing there.
-        const plan = mirror.plan(16 * PAGE);
-        assert.ok(plan.ok);
-        const at = plan.placement.address + offset;
-        const checkAndUnmap = foreignMapping(at, PAGE, 0xc3);
-        try {
-          const expected = linearPlace(taken(), 16 * PAGE);
-          const buffer = keep(mirror.alloc(16 * PAGE));
-          mirror.devices.wasm.queue.fill(buffer, 0x11).wait();
-          assert.equal(buffer.address, expected);
-          const [blocker] = refusalOf(() => mirror.alloc(PAGE, { place: { at } })).blockers;
-          assert.deepEqual(blocker, {
-            start: at,
-            end: at + PAGE,
-            size: PAGE,
-            kind: 'vma',
-            owner: 'host',
-            name: 'anonymous memory',
-          });
-        } finally {
-          checkAndUnmap();
-        }
-        keep(mirror.alloc(PAGE, { guard: 0, place: { at } }));
-      });
-    });
-
-  test('is not touched where only the guard of a buffer covers it', () => {
-    withBuffers((keep) => {
-      const plan = mirror.plan(16 * PAGE);
-      assert.ok(plan.ok);
-      const checkAndUnmap = foreignMapping(plan.placement.address + 16 * PAGE, PAGE, 0x3c);
-      const buffer = keep(mirror.alloc(16 * PAGE));
-      mirror.devices.wasm.queue.fill(buffer, 0x11).wait();
-      buffer.free();
-      checkAndUnmap();
-    });
-  });
-
-  test('and gone again leaves its place free', () => {
-    withBuffers((keep) => {
-      const checkAndUnmap = foreignMapping(2 * GiB, PAGE, 1);
-      refusalOf(() => mirror.alloc(PAGE, { place: { at: 2 * GiB } }));
-      checkAndUnmap();
-      assert.equal(keep(mirror.alloc(PAGE, { place: { at: 2 * GiB } })).address, 2 * GiB);
-    });
-  });
-});
-
-test('random allocations and frees go where a model says, and change no mapping but their own', () => {
-  const sentinels = [WINDOW.start + 10 * PAGE, 2 * GiB, 3 * GiB + 512 * MiB].map((address, i) => ({
-    address,
-    check: foreignMapping(address, (i + 1) * PAGE, 0x40 + i),
-  }));
-  // V8's own mappings come and go; files, and all that lies in the window, must stay as they are.
-  const others = () =>
-    mappings().filter(
-      (vma) => !vma.name.startsWith('/memfd:mirrorspace-') && (vma.kind === 'file' || overlaps(vma, WINDOW)),
-    );
-  const openBefore = descriptors().size;
-  const before = others();
-  const arena = arenaDescriptor(NAME);
-  const still = [...before.filter((vma) => overlaps(vma, WINDOW)), FIRMWARE];
-
-  const operation = fc.oneof(
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        verb: fc.constant('alloc' as const),
-        size: fc.oneof(
-          fc.integer({ min: 1, max: 100 * KiB }),
-          fc.integer({ min: 1, max: 40 }).map((pages) => pages * PAGE),
-          fc.integer({ min: 1, max: 700 * MiB }),
-        ),
-        align: fc.integer({ min: 0, max: 18 }).map((shift) => PAGE * 2 ** shift),
-        guard: fc.integer({ min: 0, max: 4 }),
-        topdown: fc.boolean(),
-      }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({ verb: fc.constant('free' as const), which: fc.nat() }),
-    },
-  );
-
-  let operations = 0;
-  fc.assert(
-    fc.property(fc.array(operation, { minLength: 250, maxLength: 250 }), (list) => {
-      const live: { buffer: SvmBuffer; range: Range }[] = [];
-      try {
-        for (const step of list) {
-          operations++;
-          if (step.verb === 'free') {
-            if (live.length > 0) live.splice(step.which % live.length, 1)[0]!.buffer.free();
-          } else {
-            const { size, align, guard, topdown } = step;
-            const occupied = [...still, ...live.map(({ range }) => range)];
-            occupied.sort((a, b) => a.start - b.start);
-            const expected = linearPlace(occupied, size, { align, guard: guard * PAGE, topdown });
-            if (expected === undefined) {
-              refusalOf(() => mirror.alloc(size, { align, guard, topdown }));
-              continue;
-            }
-            const commit = size < 100 * KiB;
-            const buffer = mirror.alloc(size, { align, guard, topdown, commit });
-            const { placement } = buffer;
-            assert.equal(buffer.address, expected);
-            const end = placement.address + placement.size + placement.guard;
-            live.push({ buffer, range: { start: placement.address, end } });
-          }
-          if (operations % 25 > 0) continue;
-          assert.deepEqual(others(), before);
-          assertMapped(live.map(({ buffer }) => buffer.placement));
-        }
-      } finally {
-        for (const { buffer } of live) buffer[Symbol.dispose]();
-      }
-      assert.deepEqual(arenaMappings(NAME), []);
-      assert.equal(fstatSync(arena).blocks, 0);
-    }),
-    { numRuns: 20, seed: 20261122, endOnFailure: true, includeErrorInReport: true },
-  );
-  assert.ok(operations >= 5000);
-  assert.deepEqual(others(), before);
-  assert.equal(descriptors().size, openBefore);
-  for (const { check } of sentinels) check();
-});
-
-/** The arena is mapped exactly over these places, each at its own offset. Neighbours may share a line. */
-function assertMapped(placements: readonly Placement[]): void {
-  const expected: { start: number; end: number }[] = [];
-  for (const { address, size } of [...placements].sort((a, b) => a.address - b.address)) {
-    const last = expected.at(-1);
-    if (last?.end === address) last.end += size;
-    else expected.push({ start: address, end: address + size });
-  }
-  const found = arenaMappings(NAME);
-  for (const { start, offset } of found) assert.equal(start, offset);
-  const merged: { start: number; end: number }[] = [];
-  for (const { start, end } of found) {
-    const last = merged.at(-1);
-    if (last?.end === start) last.end = end;
-    else merged.push({ start, end });
-  }
-  assert.deepEqual(merged, expected);
-}
-
-describe('mirror.query', () => {
-  test('knows every byte of a buffer, and no byte around it', () => {
-    withBuffers((keep) => {
-      const buffer = keep(mirror.alloc(5000, { name: 'asked', access: { wasm: 'read' } }));
-      for (const offset of [0, 1, 4095, 4096, 4999]) {
-        const info = mirror.query(buffer.address + offset);
-        assert.ok(info);
-        assert.equal(info.buffer, buffer);
-        assert.deepEqual(
-          { name: info.name, base: info.base, offset: info.offset, type: info.type, access: info.access },
-          { name: 'asked', base: buffer.address, offset, type: 'fine', access: { wasm: 'read' } },
-        );
-      }
-      for (const address of [buffer.address - 1, buffer.end, buffer.address + 2 * PAGE, FIRMWARE.start])
-        assert.equal(mirror.query(address), undefined);
-      for (const address of [0, 2 ** 47, Number.MAX_SAFE_INTEGER])
-        assert.equal(mirror.query(address), undefined);
-      assert.equal(mirror.query(mappings()[0]!.start), undefined);
-    });
-  });
-
-  test('says whether the page is in memory', () => {
-    withBuffers((keep) => {
-      const buffer = keep(mirror.alloc(4 * PAGE));
-      const resident = () => [0, 1, 2, 3].map((page) => mirror.query(buffer.address + page * PAGE)?.resident);
-      assert.deepEqual(resident(), [false, false, false, false]);
-      mirror.devices.wasm.queue.fill(buffer.address + 2 * PAGE, 1, 1).wait();
-      assert.equal(resident()[2], true);
-      const alone = keep(mirror.alloc(4 * PAGE, { devices: [] }));
-      assert.equal(mirror.query(alone.address + PAGE)?.resident, false);
-      new Uint8Array(viewMemory(alone.address + PAGE, 1))[0] = 1;
-      assert.equal(mirror.query(alone.address + PAGE)?.resident, true);
-      assert.equal(mirror.query(alone.address)?.resident, false);
-    });
-  });
-
-  test('forgets a buffer when it is freed', () => {
-    const buffer = mirror.alloc(PAGE);
-    buffer.free();
-    assert.equal(mirror.query(buffer.address), undefined);
-  });
-});
-
-describe('mirror.occupants', () => {
-  test('lists mappings, reserved regions and buffers, each with owner and extent, by start', () => {
-    withBuffers((keep) => {
-      const buffer = keep(
-        mirror.alloc(5000, { name: 'listed', guard: 2, place: { at: 3 * GiB - 4 * PAGE } }),
-      );
-      const checkAndUnmap = foreignMapping(2 * GiB, PAGE, 9);
-      try {
-        const { start, end, name } = FIRMWARE;
-        // V8 may put pages of its heap there at any moment.
-        const listed = mirror
-          .occupants({ start: 2 * GiB, end: 3 * GiB + PAGE })
-          .filter(({ start, kind }) => kind !== 'vma' || start === 2 * GiB);
-        assert.deepEqual(listed, [
-          { start: 2 * GiB, end: 2 * GiB + PAGE, kind: 'vma', owner: 'host', name: 'anonymous memory' },
-          {
-            start: buffer.address,
-            end: buffer.address + 4 * PAGE,
-            guard: 2 * PAGE,
-            kind: 'buffer',
-            owner: 'host',
-            name: 'listed',
-          },
-          { start, end, kind: 'reserved', owner: 'wasm', name },
-        ]);
-      } finally {
-        checkAndUnmap();
-      }
-      assert.deepEqual(mirror.occupants({ start: 2 * GiB, end: 2 * GiB + PAGE }), []);
-    });
-  });
-
-  test('agrees with the kernel about everything else in the process', () => {
-    const files = (list: readonly { name: string; start: number; end: number }[]) =>
-      list.filter(({ name }) => name.startsWith('/')).map(({ name, start, end }) => ({ name, start, end }));
-    const listed = mirror.occupants({ start: 0, end: 2 ** 47 });
-    assert.deepEqual(files(listed), files(mappings()));
-    assert.ok(files(listed).length > 5);
-  });
-});
-
-test('a place whose views are still held is quarantined, and free again once they have been collected', async () => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  const address = 2 * GiB;
-  // In a function of its own, so that no view of it is left on the stack.
-  (() => {
-    const buffer = mirror.alloc(64 * KiB, { name: 'viewed', guard: 0, place: { at: address } });
-    buffer.bytes.fill(7);
-    buffer.free();
-  })();
-  const range = { start: address, end: address + 64 * KiB };
-  assert.deepEqual(mirror.occupants(range), [
-    { ...range, guard: 0, kind: 'quarantined', owner: 'host', name: 'viewed' },
-  ]);
-  const [vma] = mappings().filter((each) => overlaps(each, range));
-  assert.equal(vma?.kind, 'anonymous');
-  assert.deepEqual(arenaMappings(NAME), []);
-  assert.equal(fstatSync(arenaDescriptor(NAME)).blocks, 0);
-  const refusal = refusalOf(() => mirror.alloc(PAGE, { place: { at: address } }));
-  assert.equal(refusal.quarantinedBytes, 64 * KiB);
-  assert.ok(refusal.remedies.some(({ kind, address: at }) => kind === 'wait' && at === address));
-
-  await eventually('the collection of the view', () => {
-    collect();
-    return !mappings().some((each) => overlaps(each, range));
-  });
-  const again = mirror.alloc(64 * KiB, { guard: 0, place: { at: address } });
-  assert.ok(again.bytes.every((byte) => byte === 0));
-  again.free();
 });

@@ -185,6 +185,37 @@ test('a free that fails leaves the buffer as it was', () =>
     assert.deepEqual(mirror.buffers(), []);
   }));
 
+test('only a buffer itself is freed, not what lies at its start', () =>
+  withMirror(async ({ mirror, wasm }) => {
+    const buffer = mirror.alloc(8192);
+    const { address, size } = buffer;
+    const first = buffer.sub(0, 16);
+    const refused = { code: 'ERR_OUT_OF_RANGE', message: /holds nothing that could be freed/ };
+    for (const part of [first, buffer.sub(0), { address, size }])
+      assert.throws(() => wasm.queue.free(part), refused);
+    assert.throws(() => wasm.queue.free(buffer.sub(16)), { code: 'ERR_OUT_OF_RANGE' });
+    assert.deepEqual([buffer.freed, buffer.freeing, first.freeing], [false, false, false]);
+    const held = mirror.createEvent();
+    const free = wasm.queue.free(buffer, { after: held });
+    const freed = { name: 'StateError', state: 'freed' };
+    assert.equal(first.freeing, true);
+    assert.throws(() => wasm.createQueue().fill(first, 1), freed);
+    held.complete();
+    await free.done;
+    assert.throws(() => wasm.queue.free(first), freed);
+  }));
+
+test('a callback that is not done when it returns fails the command, and its rejection ends nobody', () =>
+  withMirror(async ({ wasm }) => {
+    const free = wasm.queue.free(5 as Address, async () => {
+      throw new Error('later');
+    });
+    await assert.rejects(free.done, { code: 'ERR_INVALID_ARG_TYPE', message: /no async one/ });
+    // An unhandled rejection would fail the test from outside.
+    await new Promise((resolve) => setImmediate(resolve));
+    await wasm.queue.finish();
+  }));
+
 test('svm_enqueue_api: a callback gets exactly the pointers, in its turn, and frees them itself', () =>
   withMirror(async ({ mirror, wasm }) => {
     const heap = mirror.heap();

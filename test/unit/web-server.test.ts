@@ -168,11 +168,49 @@ describe('the live server', () => {
       const refused = await plan(`mirror=${mirror.id}&size=4096&at=${there.address}`);
       assert.equal(refused.answer.ok, false);
       assert.match(refused.answer.message, /in the way/);
+      assert.match(refused.answer.remedies[0].text, /elsewhere in the window it fits at 0x/);
       const nothing = await plan(`mirror=${mirror.id}&size=0`);
       assert.deepEqual([nothing.status, nothing.answer.ok], [200, false]);
       assert.equal((await plan('mirror=123456&size=4096')).status, 404);
       assert.equal((await plan(`mirror=${mirror.id}`)).status, 400);
       assert.equal(mirror.buffers().length, 1);
+    }));
+
+  it('tells which pages of a buffer are in memory, one by one', () =>
+    withMirror(async ({ mirror }) => {
+      await using server = await serve({ mirrors: [mirror] });
+      const page = mirror.pageSize;
+      const there = mirror.alloc(1000 * page, { name: 'there' });
+      for (const i of [0, 3, 500]) there.bytes[i * page] = 1;
+      const asked = async (query: string) => {
+        const { status, text } = await ask(`${server.url}residence?mirror=${mirror.id}&${query}`);
+        return { status, answer: JSON.parse(text) };
+      };
+      const few = await asked(`start=${there.address - page}&end=${there.address + 5 * page}`);
+      assert.deepEqual(few.answer.parts, [
+        { start: there.address, end: there.address + 5 * page, residence: [1, 0, 0, 1, 0] },
+      ]);
+      const all = await asked(`start=${there.address}&end=${there.end}`);
+      assert.deepEqual([all.answer.parts[0].start, all.answer.parts[0].end], [there.address, there.end]);
+      const shares: number[] = all.answer.parts[0].residence;
+      assert.equal(shares.length, 500);
+      assert.deepEqual(
+        [...shares.entries()].filter(([, share]) => share > 0),
+        [
+          [0, 0.5],
+          [1, 0.5],
+          [250, 0.5],
+        ],
+      );
+      const odd = mirror.alloc(page + 1, { name: 'odd' });
+      const last = await asked(`start=${odd.address + page}&end=${odd.address + page + 1}`);
+      assert.deepEqual(
+        last.answer.parts.map(({ start, end }: { start: number; end: number }) => [start, end]),
+        [[odd.address + page, odd.address + 2 * page]],
+      );
+      assert.deepEqual((await asked(`start=${2 ** 46}&end=${2 ** 46 + page}`)).answer.parts, []);
+      assert.equal((await asked('start=5&end=5')).status, 400);
+      assert.equal((await ask(`${server.url}residence?mirror=123456&start=1&end=2`)).status, 404);
     }));
 
   it('listens on this machine only', async () => {

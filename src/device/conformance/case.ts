@@ -18,6 +18,8 @@ export interface CaseReport {
 export interface SvmCase {
   /** The name at its origin, the OpenCL conformance tests, and what must hold. */
   readonly name: string;
+  /** It also runs where there are coarse buffers only. */
+  readonly coarse?: boolean;
   /** Why it can't run here; undefined where it can. */
   skip?(sides: Sides): string | undefined;
   run(sides: Sides, report: CaseReport): Promise<void>;
@@ -26,6 +28,8 @@ export interface SvmCase {
 /** A case about one device and the interface that the mirror and its users know. */
 export interface ContractCase {
   readonly name: string;
+  /** It also runs where there are coarse buffers only. */
+  readonly coarse?: boolean;
   /** Opens a mirror of its own, since the device does not stay as it is. */
   readonly alone?: boolean;
   /** Skipped for a device whose {@link ConformanceTarget.without} has it. */

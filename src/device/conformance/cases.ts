@@ -8,7 +8,18 @@ import { failing, readOnly, silent, stops, wild } from './contract/failures.ts';
 import { capabilities, identity } from './contract/identity.ts';
 import { argumentKinds, chunks, counters, items, refusals, workGroups } from './contract/launches.ts';
 import { close, loss } from './contract/lifetime.ts';
-import { blocking, dependencies, drains, kinds, order, several, status } from './contract/queues.ts';
+import { mapsInOrder, ownership } from './contract/ownership.ts';
+import {
+  barriers,
+  blocking,
+  dependencies,
+  drains,
+  kinds,
+  order,
+  several,
+  status,
+  takenBack,
+} from './contract/queues.ts';
 import { freed, reserved, window } from './contract/window.ts';
 import { allocateSharedBuffer } from './svm/allocate-shared-buffer.ts';
 import { allocateSharedBufferNegative } from './svm/allocate-shared-buffer-negative.ts';
@@ -36,7 +47,8 @@ import { fineGrainSystem } from './svm/system.ts';
 export const CONTRACT_CASES: readonly ContractCase[] = [
   ...[identity, capabilities, window, reserved, freed],
   ...[items, chunks, workGroups, argumentKinds, refusals, counters],
-  ...[order, kinds, status, blocking, several, dependencies, drains],
+  ...[order, kinds, status, blocking, several, dependencies, barriers, takenBack, drains],
+  ...[ownership, mapsInOrder],
   ...[failing, silent, wild, readOnly, stops, loss, close],
 ];
 

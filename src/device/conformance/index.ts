@@ -12,6 +12,7 @@ import { pathToFileURL } from 'node:url';
 import { distFolder } from '../../engine/device-process.ts';
 import { CONTRACT_CASES, SVM_CASES } from './cases.ts';
 import { type DeviceSide, Sides } from './sides.ts';
+import { Tally } from './tally.ts';
 import type { ConformanceTarget } from './target.ts';
 
 export { BATCH, KERNELS, type KernelName, PROGRESS } from './kernel-list.ts';
@@ -53,6 +54,7 @@ export function testConformance(target: ConformanceTarget): void {
         test(name, { skip: target.missing }, () => {});
       return;
     }
+    const tally = new Tally([...SVM_CASES, ...CONTRACT_CASES].map(({ name }) => name));
     let sides: Sides;
     before(async () => {
       sides = await Sides.open(target);
@@ -60,28 +62,48 @@ export function testConformance(target: ConformanceTarget): void {
     after(() => sides?.mirror.close());
 
     describe('shared memory', () => {
-      for (const { name, skip, run } of SVM_CASES)
+      for (const { name, coarse, skip, run } of SVM_CASES)
         test(name, async (t) => {
-          const reason = skip?.(sides);
-          if (reason !== undefined) return t.skip(reason);
+          const coarseOnly = coarse ? undefined : sides.withoutFine;
+          const reason = coarseOnly ?? skip?.(sides);
+          if (reason !== undefined) {
+            tally.skipped(name, reason, coarseOnly !== undefined);
+            return t.skip(reason);
+          }
           await run(sides, {
             diagnostic: (message) => t.diagnostic(message),
-            skipped: (device, why) => t.test(device, (sub) => sub.skip(why)),
+            skipped: (device, why) => {
+              tally.skipped(name, `${device}: ${why}`);
+              return t.test(device, (sub) => sub.skip(why));
+            },
           });
+          tally.ran(name);
         });
     });
 
     describe('each device', () => {
-      for (const { name, alone, needs, skip, run } of CONTRACT_CASES)
+      for (const { name, coarse, alone, needs, skip, run } of CONTRACT_CASES)
         test(name, async (t) => {
-          const reasonOf = (side: DeviceSide) => (needs && side.without[needs]) ?? skip?.(side);
+          const coarseOnly = coarse ? undefined : sides.withoutFine;
+          const announced = (i: number) =>
+            coarseOnly !== undefined ||
+            (needs !== undefined && sides.devices[i]!.without[needs] !== undefined);
+          const reasonOf = (side: DeviceSide) => (needs && side.without[needs]) ?? coarseOnly ?? skip?.(side);
           // What no device has is skipped as a whole: nothing passes that was not run.
           const reasons = sides.devices.map(reasonOf);
-          if (reasons.every((reason) => reason !== undefined))
-            return t.skip([...new Set(reasons)].join('; '));
+          if (reasons.every((reason) => reason !== undefined)) {
+            const why = [...new Set(reasons)].join('; ');
+            tally.skipped(
+              name,
+              why,
+              reasons.every((_, i) => announced(i)),
+            );
+            return t.skip(why);
+          }
           for (const [i, { name: device }] of sides.devices.entries()) {
             const reason = reasons[i];
             if (reason !== undefined) {
+              tally.skipped(name, `${device}: ${reason}`, announced(i));
               await t.test(device, (sub) => sub.skip(reason));
               continue;
             }
@@ -92,7 +114,13 @@ export function testConformance(target: ConformanceTarget): void {
               if (alone) await on.mirror.close();
             }
           }
+          tally.ran(name);
         });
+    });
+
+    test('every case was run to its end, or skipped with a reason', (t) => {
+      for (const line of tally.lines()) t.diagnostic(line);
+      tally.check(target.skips);
     });
   });
 }

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { addressOf } from '../../ffi/library.ts';
+import { SVM_TYPE, satisfies } from '../capabilities.ts';
 import type { ArgumentKind, Command, Device, Kernel, KernelArgument, Program } from '../device.ts';
 import { KERNELS, type KernelName } from './kernel-list.ts';
 import { type KernelViewType, kernelsOver, type PortableKernel } from './kernels.ts';
@@ -124,7 +125,13 @@ export class Sides {
     return this.all.flatMap((producer) => this.all.map((consumer) => ({ producer, consumer })));
   }
 
-  /** Runs `body` with buffers that are freed afterwards. */
+  /** Why there are no fine buffers for all devices; undefined where there are. */
+  get withoutFine(): string | undefined {
+    const without = this.devices.find(({ device }) => !satisfies(device.capabilities, SVM_TYPE.FINE));
+    return without && `device '${without.name}' offers no buffers of type 'fine'`;
+  }
+
+  /** Runs `body` with buffers that are freed afterwards: fine ones where nothing else is said and all devices offer them. */
   async with(
     sizes: readonly (number | readonly [size: number, options: ConformanceAlloc])[],
     body: (...buffers: ConformanceBuffer[]) => Promise<void>,
@@ -132,7 +139,8 @@ export class Sides {
     const buffers: ConformanceBuffer[] = [];
     try {
       for (const each of sizes) {
-        const [size, options] = typeof each === 'number' ? [each, {}] : each;
+        const [size, asked] = typeof each === 'number' ? [each, {}] : each;
+        const options = this.withoutFine === undefined ? asked : { type: 'coarse' as const, ...asked };
         buffers.push(this.mirror.alloc(size, options));
       }
       await body(...buffers);
@@ -178,6 +186,12 @@ export class Sides {
     } finally {
       await Promise.all(coarse.map((buffer) => device.queue.unmap(buffer).done));
     }
+  }
+
+  /** What the host does with buffers, of which coarse ones are mapped meanwhile. */
+  onHost<T>(buffers: readonly ConformanceBuffer[], body: () => T, device?: Device): Promise<T> {
+    const coarse = buffers.filter(({ type }) => type === 'coarse');
+    return this.as(this.host, coarse, async () => body(), device);
   }
 
   /** All sides at once, the devices first, since the host blocks; gives when all have ended. */

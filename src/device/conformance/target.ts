@@ -68,6 +68,11 @@ export interface ConformanceTarget {
   readonly missing?: string;
   /** What a device has not, with the reason: cases about it are skipped. Nothing by default. */
   without?(device: Device): Readonly<Partial<Record<Need, string>>>;
+  /**
+   * The beginnings of the names of the cases that may be skipped, beside those that `without` tells of: any other that is
+   * skipped makes the last test of the suite fail. Without this all may.
+   */
+  readonly skips?: readonly string[];
   /** Brings a device down as a crash would: `device.lost` resolves soon after. */
   crash(device: Device): void | Promise<void>;
 }

@@ -21,7 +21,7 @@ export interface CacheEntry {
 }
 
 /** Another one for another format of the files. */
-const FORMAT = 'mirrorspace-opencl-1\n';
+const FORMAT = 'mirrorspace-opencl-2\n';
 const HASH_BYTES = 32;
 
 /** `#include` and its like, with what may stand between: what they bring in is not in the source. */
@@ -131,6 +131,6 @@ export function decodeEntry(key: string, file: Buffer): CacheEntry | undefined {
   if (!createHash('sha256').update(rest).digest().equals(file.subarray(FORMAT.length, start)))
     return undefined;
   const end = 4 + rest.readUInt32LE(0);
-  const { key: own, kernels, sizes } = JSON.parse(rest.toString('utf8', 4, end));
-  return own === key ? { info: { kernels, sizes }, binary: rest.subarray(end) } : undefined;
+  const { key: own, kernels, structs } = JSON.parse(rest.toString('utf8', 4, end));
+  return own === key ? { info: { kernels, structs }, binary: rest.subarray(end) } : undefined;
 }

@@ -43,6 +43,9 @@ kernel void mirrorspace_probe(global ulong *here, ulong secret) {
 #ifndef MIRRORSPACE_WITHOUT_ATOMICS
   atomic_fetch_add_explicit((volatile global atomic_int *)(here + ${PROBE_WORD.COUNTER}), 5,
                             memory_order_seq_cst, memory_scope_all_svm_devices);
+#else
+  // Among the work-items of a device every version of OpenCL C has them.
+  atomic_add((volatile global int *)(here + ${PROBE_WORD.COUNTER}), 5);
 #endif
 }
 

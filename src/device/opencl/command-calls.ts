@@ -1,16 +1,18 @@
 /**
- * One call of OpenCL's for each command that goes to a driver: launches, copies, fills, and nothing at all.
+ * One call of OpenCL's for each command that goes to a driver: launches, copies, fills, maps and unmaps of coarse-grained
+ * memory, and nothing at all.
  *
  * @module
  */
 import type { Packet } from '../../engine/command.ts';
 import { BUILTIN_KERNEL, PACKET_TYPE } from '../../engine/control-layout.ts';
-import type { CommandType } from '../device.ts';
+import type { CommandType, HostRange } from '../device.ts';
 import type { DriverContext } from './driver-context.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import type { Handle, OpenCl } from './icd/loader.ts';
 import { checkStatus } from './icd/status.ts';
 import { type LaunchValue, setArguments, setFillArguments } from './kernel-values.ts';
+import { mapForHost, unmapForHost } from './map-calls.ts';
 import type { DriverKernel } from './opencl-program.ts';
 
 /** A launch as OpenCL has it. */
@@ -27,12 +29,20 @@ export interface LaunchPacket extends Packet {
   readonly range: NdRange | undefined;
 }
 
+/** The packet of a map or unmap that the driver has to know of. */
+export interface PassPacket extends Packet {
+  readonly ranges: readonly HostRange[];
+}
+
 export class CommandCalls {
   readonly cl: OpenCl;
   readonly #fill: Handle;
   readonly #memory: DriverMemory | undefined;
-  /** Global sizes, then local ones. */
-  readonly #sizes = new BigUint64Array(6);
+  /** What the driver was asked to map: a map whose turn never came has no unmap. */
+  readonly #mapped = new WeakSet<HostRange>();
+  /** Two words for each dimension. */
+  readonly #global = new Uint32Array(6);
+  readonly #local = new Uint32Array(6);
 
   /** `program` is that of built-in-source.ts; `memory` is what kernels reach, where that is the driver's own. */
   constructor(driver: DriverContext, program: Handle, memory: DriverMemory | undefined) {
@@ -43,16 +53,20 @@ export class CommandCalls {
 
   /** Whether there is anything for a driver to do, besides that its turn comes. */
   isWork(type: CommandType, packet: Packet): boolean {
-    return type === 'launch'
-      ? (packet as LaunchPacket).range !== undefined
-      : packet.type === PACKET_TYPE.DISPATCH;
+    if (type === 'launch') return (packet as LaunchPacket).range !== undefined;
+    if (type === 'map' || type === 'unmap') return rangesOf(packet).length > 0;
+    return packet.type === PACKET_TYPE.DISPATCH;
   }
 
   /** Puts a command into the driver's queue; gives the name of the call. Throws OpenClError; nothing is put in then. */
-  enqueue(queue: Handle, type: CommandType, packet: Packet, event: BigUint64Array): string {
+  enqueue(queue: Handle, type: CommandType, packet: Packet, event: Uint32Array): string {
     if (type === 'launch') {
       const { range, values } = packet as LaunchPacket;
       if (range) return this.#launch(queue, range, values, event);
+    } else if (type === 'map' || type === 'unmap') {
+      const ranges = rangesOf(packet).filter((range) => type === 'map' || this.#mapped.has(range));
+      if (ranges.length === 1) return this.#pass(queue, type, ranges[0]!, event);
+      for (const range of ranges) this.#pass(queue, type, range, null);
     } else if (packet.type === PACKET_TYPE.DISPATCH) {
       const [target, ...rest] = packet.args as [number, number, ...bigint[]];
       const first = rest[0] as number;
@@ -68,16 +82,25 @@ export class CommandCalls {
     queue: Handle,
     { kernel, global, local }: NdRange,
     values: readonly LaunchValue[],
-    event: BigUint64Array,
+    event: Uint32Array,
   ): string {
     setArguments(this.cl, kernel, values);
-    const sizes = this.#sizes;
-    for (const [i, size] of global.entries()) sizes[i] = BigInt(size);
-    for (const [i, size] of (local ?? []).entries()) sizes[3 + i] = BigInt(size);
-    return this.#run(queue, kernel.handle, global.length, local ? sizes.subarray(3) : null, event);
+    setSizes(this.#global, global);
+    if (local) setSizes(this.#local, local);
+    return this.#run(queue, kernel.handle, global.length, local ? this.#local : null, event);
   }
 
-  #copy(queue: Handle, target: number, source: number, size: number, event: BigUint64Array): string {
+  #pass(queue: Handle, type: 'map' | 'unmap', range: HostRange, event: Uint32Array | null): string {
+    if (type === 'map') {
+      const call = mapForHost(this.cl, queue, range, { event });
+      this.#mapped.add(range);
+      return call;
+    }
+    this.#mapped.delete(range);
+    return unmapForHost(this.cl, queue, range, { event });
+  }
+
+  #copy(queue: Handle, target: number, source: number, size: number, event: Uint32Array): string {
     const call = 'clEnqueueSVMMemcpy';
     checkStatus(call, this.cl.clEnqueueSVMMemcpy(queue, 0, target, source, size, 0, null, event));
     return call;
@@ -89,7 +112,7 @@ export class CommandCalls {
     length: number,
     words: readonly bigint[],
     size: number,
-    event: BigUint64Array,
+    event: Uint32Array,
   ): string {
     // OpenCL fills with patterns of 1, 2, 4, ... 128 bytes, at multiples of their length.
     if ((length & (length - 1)) === 0 && target % length === 0) {
@@ -99,7 +122,7 @@ export class CommandCalls {
       return call;
     }
     setFillArguments(this.cl, this.#fill, target, length, words);
-    this.#sizes[0] = BigInt(size / length);
+    setSizes(this.#global, [size / length]);
     return this.#run(queue, this.#fill, 1, null, event);
   }
 
@@ -107,15 +130,26 @@ export class CommandCalls {
     queue: Handle,
     kernel: Handle,
     dimensions: number,
-    local: BigUint64Array | null,
-    event: BigUint64Array,
+    local: Uint32Array | null,
+    event: Uint32Array,
   ): string {
     this.#memory?.tell(kernel);
     const call = 'clEnqueueNDRangeKernel';
     checkStatus(
       call,
-      this.cl.clEnqueueNDRangeKernel(queue, kernel, dimensions, null, this.#sizes, local, 0, null, event),
+      this.cl.clEnqueueNDRangeKernel(queue, kernel, dimensions, null, this.#global, local, 0, null, event),
     );
     return call;
+  }
+}
+
+function rangesOf(packet: Packet): readonly HostRange[] {
+  return (packet as Partial<PassPacket>).ranges ?? [];
+}
+
+function setSizes(words: Uint32Array, sizes: readonly number[]): void {
+  for (let i = 0; i < sizes.length; i++) {
+    words[2 * i] = sizes[i]!;
+    words[2 * i + 1] = sizes[i]! / 2 ** 32;
   }
 }

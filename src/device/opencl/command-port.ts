@@ -31,6 +31,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
   readonly maxItems = Number.MAX_SAFE_INTEGER;
   readonly maxWorkItemSizes: readonly number[];
   readonly localMemory: number;
+  readonly memory: DriverMemory | undefined;
   readonly context: DeviceContext;
   readonly pump: EventPump;
   readonly rings = new Map<RingQueue, CommandRing>();
@@ -49,6 +50,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
   constructor(context: DeviceContext, driver: DriverContext, program: Handle, memory?: DriverMemory) {
     this.name = context.name;
     this.context = context;
+    this.memory = memory;
     this.cores = driver.info.computeUnits;
     this.maxWorkItemSizes = driver.info.maxWorkItemSizes;
     this.localMemory = driver.info.localMemory;
@@ -118,6 +120,7 @@ export class CommandPort implements OpenClQueueHost, MirrorPort, CommandSession 
     for (const command of left) command.fail(new DeviceLost(this.name, 'it was closed'));
     this.#commands.ended(left);
     this.pump.releaseDrained();
+    for (const slots of this.#slots) slots.tellTimes();
     await this.pump.release();
     this.#driver.release();
     for (const queue of this.#queues) queue.warnOfSilentFailures();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProgramError } from '../../errors.ts';
+import { ProgramError, StateError } from '../../errors.ts';
 import { addressOf } from '../../ffi/library.ts';
 import type { QueueOrder } from '../device.ts';
 import { buildFailure } from './build-log.ts';
@@ -131,7 +131,10 @@ export class DriverContext {
     return names === '' ? [] : names.split(';');
   }
 
+  /** Throws StateError where all was released. */
   kernel(program: Handle, name: string): Handle {
+    if (this.#released)
+      throw new StateError('closed', `the device is closed: '${name}' can't be had any more`);
     const kernel = created('clCreateKernel', (status) => this.cl.clCreateKernel(program, name, status));
     this.#kernels.push(kernel);
     if (this.info.svm.fineGrainSystem) {
@@ -148,11 +151,12 @@ export class DriverContext {
     return kernel;
   }
 
-  /** Fine-grained memory of the driver's own, wherever it likes; 0 where it gives none. Outlives {@link release}. */
-  allocate(size: number): Handle {
+  /** Memory of the driver's own, wherever it likes; 0 where it gives none. Outlives {@link release}. */
+  allocate(size: number, grain: 'fine' | 'coarse'): Handle {
     const { cl, info } = this;
     const atomics = info.svm.atomics ? CL.CL_MEM_SVM_ATOMICS : 0;
-    const flags = CL.CL_MEM_READ_WRITE | CL.CL_MEM_SVM_FINE_GRAIN_BUFFER | atomics;
+    const fine = grain === 'fine' ? CL.CL_MEM_SVM_FINE_GRAIN_BUFFER | atomics : 0;
+    const flags = CL.CL_MEM_READ_WRITE | fine;
     const memory = cl.clSVMAlloc(this.#context, flags, size, 0);
     // Who has memory of the context needs the context to give it back.
     if (memory !== 0) cl.clRetainContext(this.#context);

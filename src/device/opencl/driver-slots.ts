@@ -5,12 +5,13 @@
  *
  * @module
  */
-import type { Packet, QueuedCommand } from '../../engine/command.ts';
+import type { Packet, QueuedCommand, TimesSource } from '../../engine/command.ts';
 import { monotonicNow } from '../../engine/completion.ts';
 import type { Slots } from '../../engine/ring-slots.ts';
 import type { QueueOrder } from '../device.ts';
 import type { CommandCalls } from './command-calls.ts';
 import * as CL from './icd/constants.ts';
+import { HandleCell } from './icd/handle-cell.ts';
 import type { Handle, OpenCl } from './icd/loader.ts';
 import { openClError } from './icd/status.ts';
 
@@ -31,7 +32,7 @@ interface Entry {
   status: number;
 }
 
-export class DriverSlots implements Slots {
+export class DriverSlots implements Slots, TimesSource {
   readonly number: number;
   readonly #cl: OpenCl;
   readonly #calls: CommandCalls;
@@ -39,12 +40,14 @@ export class DriverSlots implements Slots {
   readonly #order: QueueOrder;
   readonly #entries: Entry[] = [];
   readonly #byCommand = new Map<QueuedCommand, Entry>();
-  readonly #event = new BigUint64Array(1);
+  readonly #event = new HandleCell();
   readonly #status = new Int32Array(1);
   readonly #time = new BigUint64Array(1);
   #written = 0;
   #retired = 0;
   #lastFinished = 0;
+  /** The command that was settled last, and has not told its times. */
+  #untold: Entry | undefined;
   #closed = false;
 
   constructor(calls: CommandCalls, queue: Handle, number: number, order: QueueOrder) {
@@ -72,9 +75,9 @@ export class DriverSlots implements Slots {
     const last = own.event === 0 ? this.#entries.indexOf(own) - 1 : 0;
     const entry = own.event === 0 ? this.#entries.findLast(({ event }, i) => i <= last && event !== 0) : own;
     if (!entry) return false;
-    this.#event[0] = BigInt(entry.event);
+    this.#event.value = entry.event;
     // Another answer may be about one that has failed: its own status says how.
-    if (this.#cl.clWaitForEvents(1, this.#event) === 0) entry.status = CL.CL_COMPLETE;
+    if (this.#cl.clWaitForEvents(1, this.#event.bytes) === 0) entry.status = CL.CL_COMPLETE;
     return true;
   }
 
@@ -97,27 +100,28 @@ export class DriverSlots implements Slots {
     this.#closed = true;
   }
 
-  submit(command: QueuedCommand, packet: Packet): boolean {
+  submit(command: QueuedCommand, packet: Packet, at: number): boolean {
     if (this.#closed || this.#entries.length >= MOST) return false;
-    const at = monotonicNow();
     let call = '';
     let refusal: Entry['refusal'];
-    this.#event[0] = 0n;
+    this.#event.value = 0;
     // In order its turn comes when those before it have ended, which the driver need not be asked for.
     const idle = this.#order === 'in' && !this.#calls.isWork(command.type, packet);
     try {
-      if (!idle) call = this.#calls.enqueue(this.#queue, command.type, packet, this.#event);
+      if (!idle) call = this.#calls.enqueue(this.#queue, command.type, packet, this.#event.bytes);
     } catch (error) {
       refusal = { error };
     }
     const status = idle ? CL.CL_COMPLETE : 1;
-    const entry: Entry = { command, event: Number(this.#event[0]), call, at, refusal, status };
+    const entry: Entry = { command, event: this.#event.value, call, at, refusal, status };
     this.#entries.push(entry);
     this.#byCommand.set(command, entry);
     command.submitted(this.#written, at);
     this.#written = (this.#written + 1) | 0;
     // Others may wait for what it stores.
     if (!idle) this.#cl.clFlush(this.#queue);
+    // While the driver works, and not between the end of one command and the beginning of the next.
+    this.tellTimes();
     return true;
   }
 
@@ -129,11 +133,12 @@ export class DriverSlots implements Slots {
     const entry = this.#byCommand.get(command)!;
     this.#byCommand.delete(command);
     this.#entries.splice(this.#entries.indexOf(entry), 1);
-    const { event, call, refusal, status } = entry;
+    const { call, refusal, status } = entry;
     if (refusal) command.fail(refusal.error);
     else {
-      this.#tellTimes(entry);
-      if (event !== 0) this.#cl.clReleaseEvent(event);
+      this.tellTimes();
+      this.#untold = entry;
+      command.ranAs(this);
       if (status < 0) command.fail(openClError(call, status));
       else command.complete();
     }
@@ -152,12 +157,21 @@ export class DriverSlots implements Slots {
     return entry.status <= CL.CL_COMPLETE;
   }
 
+  /** Of the command that was settled last; the driver may forget it then. */
+  tellTimes(): void {
+    const entry = this.#untold;
+    if (!entry) return;
+    this.#untold = undefined;
+    this.#tellTimes(entry);
+    if (entry.event !== 0) this.#cl.clReleaseEvent(entry.event);
+  }
+
   /** The device's clock is its own: differences are its, the beginning is ours. */
   #tellTimes({ command, event, at }: Entry): void {
     if (event === 0) {
       // It took no time when its turn had come.
       const turn = Math.max(at, this.#lastFinished);
-      command.ran(turn, turn);
+      command.ranAt(turn, turn);
       return;
     }
     const put = this.#profiled(event, CL.CL_PROFILING_COMMAND_QUEUED);
@@ -170,7 +184,7 @@ export class DriverSlots implements Slots {
     const started = this.#order === 'in' ? Math.max(begun, this.#lastFinished) : begun;
     const finished = Math.max(started, ended);
     this.#lastFinished = finished;
-    command.ran(started, finished);
+    command.ranAt(started, finished);
   }
 
   #profiled(event: Handle, what: number): bigint | undefined {

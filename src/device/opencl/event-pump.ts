@@ -14,13 +14,12 @@ import type { QueuedCommand } from '../../engine/command.ts';
 import { CommandPump } from '../../engine/command-pump.ts';
 import { SharedMemory } from '../../engine/shared-memory.ts';
 import { close } from '../../linux/memfd.ts';
+import { yieldProcessor } from '../../linux/scheduler.ts';
 import type { DriverSlots } from './driver-slots.ts';
 import type { Handle, OpenCl } from './icd/loader.ts';
 
 /** How often, in milliseconds, a timer or a blocked thread looks where nothing wakes it. */
 const LOOK_EVERY = 1;
-/** Milliseconds between two looks at the events, in a wait that does not sleep yet. */
-const PAUSE = 0.01;
 /** Far away: what keeps the process alive while a command waits for the host. */
 const LONG = 2 ** 30;
 
@@ -44,6 +43,10 @@ export class EventPump extends CommandPump {
         alive = pending ? setInterval(() => {}, LONG) : undefined;
       },
       checkAlive: () => {},
+      // The driver's threads that this one has woken are first, where they wait for its processor.
+      looking: () => {
+        if (slots.every(({ head, retired }) => head === retired)) yieldProcessor();
+      },
       asleep: () => waiter.arm(),
       ended,
     });
@@ -82,7 +85,7 @@ export class EventPump extends CommandPump {
 
   /** The driver's events say what has ended. To ask for them without pause would keep the driver's threads from them. */
   override spin(seen: number): number {
-    for (const until = performance.now() + PAUSE; performance.now() < until; );
+    yieldProcessor();
     this.look();
     return this.completions === seen ? 0 : 1;
   }

@@ -4,10 +4,11 @@
  * @module
  */
 import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
-import { sizeof } from '../../layout/rules.ts';
+import { layoutOf, sizeof } from '../../layout/rules.ts';
 import { describeType, isType } from '../../layout/types.ts';
 import type { ArgumentKind } from '../device.ts';
 import type { LayoutStruct, OpenClArgumentKind } from './argument-kinds.ts';
+import type { StructPlaces } from './struct-places.ts';
 
 /** A parameter as clGetKernelArgInfo describes it. */
 export interface ParameterInfo {
@@ -30,6 +31,8 @@ export interface Parameter extends ParameterInfo {
   readonly kinds: readonly (ArgumentKind | 'local')[];
   /** Bytes of the argument; 0 for local memory. */
   readonly size: number;
+  /** Of a structure, by name: where the program has its fields; none where that is not known. */
+  readonly fields?: StructPlaces['fields'];
 }
 
 const NAMED_KINDS = ['pointer', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64', 'local'] as const;
@@ -59,13 +62,13 @@ export function isStructure({ type, space, accessed }: ParameterInfo): boolean {
 }
 
 /**
- * The parameter, where this device can give it a value; throws UnsupportedError where not. `sizes` has the bytes of the
+ * The parameter, where this device can give it a value; throws UnsupportedError where not. `structs` has the
  * structures that the program's kernels take.
  */
 export function parameterOf(
   kernel: string,
   info: ParameterInfo,
-  sizes: ReadonlyMap<string, number> = new Map(),
+  structs: ReadonlyMap<string, StructPlaces> = new Map(),
 ): Parameter {
   const { type, space, accessed } = info;
   if (accessed || OPAQUE.test(type))
@@ -74,8 +77,8 @@ export function parameterOf(
   if (space !== 'private') return { ...info, form: 'pointer', kinds: ['pointer'], size: 8 };
   const kinds = Object.hasOwn(SCALARS, type) ? SCALARS[type] : undefined;
   if (kinds) return { ...info, form: 'number', kinds, size: /32/.test(kinds[0]!) ? 4 : 8 };
-  const size = isStructure(info) ? sizes.get(type) : undefined;
-  if (size !== undefined) return { ...info, form: 'struct', kinds: [], size };
+  const places = isStructure(info) ? structs.get(type) : undefined;
+  if (places) return { ...info, form: 'struct', kinds: [], ...places };
   throw refused(
     kernel,
     info,
@@ -127,8 +130,9 @@ function matchKind(kernel: string, at: string, kind: unknown, parameter: Paramet
   throw invalidType(at, `${expected}, ${as}`, kind);
 }
 
-/** By name and by size, which is all that a program says of a structure when it is built. */
-function matchStruct(kernel: string, at: string, kind: LayoutStruct, { type, name, size }: Parameter): void {
+/** By name, by size, and by the places of the fields where the program's are known. */
+function matchStruct(kernel: string, at: string, kind: LayoutStruct, parameter: Parameter): void {
+  const { type, name, size, fields = {} } = parameter;
   const as = `kernel '${kernel}' has ${type} ${name}`;
   if (kind.name !== structName(type) || (type.includes(' ') && !type.startsWith(`${kind.kind} `)))
     throw outOfRange(at, `a struct '${structName(type)}', since ${as}`, `${kind.kind} ${kind.name}`);
@@ -139,6 +143,23 @@ function matchStruct(kernel: string, at: string, kind: LayoutStruct, { type, nam
       `of ${size} bytes, since ${as}: declare it in the program as toOpenCL(${describeType(kind)}) does`,
       bytes,
     );
+  if (Object.keys(fields).length === 0) return;
+  for (const { name: field, offset, type: own } of layoutOf(kind).fields) {
+    // Of bit-fields OpenCL C has none: the program names their bytes as it likes.
+    if (own.kind === 'bits') continue;
+    const place = Object.hasOwn(fields, field) ? fields[field] : undefined;
+    // A `float3` has the place of three floats, and is longer than they are.
+    const width = own.kind === 'scalar' || own.kind === 'pointer' ? sizeof(own) : undefined;
+    if (place?.offset === offset && (width === undefined || width === place.size)) continue;
+    const has = place
+      ? `it at byte ${place.offset}, of ${place.size} bytes`
+      : `${Object.keys(fields).join(', ')}`;
+    throw outOfRange(
+      at,
+      `a struct with '${field}' where the program has it, since ${as}, which has ${has}: declare it as toOpenCL(${describeType(kind)}) does`,
+      `${field} at byte ${offset}, of ${sizeof(own)} bytes`,
+    );
+  }
 }
 
 export function isStruct(kind: unknown): kind is LayoutStruct {

@@ -1,6 +1,6 @@
 /**
- * The OpenCL device: any OpenCL 2.0 device whose driver takes plain pointers at addresses of our choice, or fine-grained
- * memory of its own at the host's addresses, found by a probe when it is opened. The driver works in this process, as
+ * The OpenCL device: any OpenCL 2.0 device whose driver takes plain pointers at addresses of our choice, or memory of its
+ * own at the host's addresses, fine-grained or coarse-grained, found by a probe when it is opened. The driver works in this process, as
  * drivers expect, so kernels reach buffers where the host has them, and nothing has to be mapped. It also means that a
  * kernel's wild pointer is this process's: docs/opencl.md.
  *
@@ -106,6 +106,7 @@ export function openclDevice(options: OpenClDeviceOptions = {}): DeviceSpec<Open
 /** A closed device allocates nothing; what it has allocated it takes back. */
 function sourceOf(memory: DriverMemory, port: CommandPort): MemorySource {
   return {
+    coarse: memory.coarse,
     allocate: (size, align) => {
       port.checkOpen();
       return memory.allocate(size, align);

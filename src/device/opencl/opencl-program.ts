@@ -70,8 +70,8 @@ export class OpenClProgram implements Program {
     }
     let driver = this.#known.get(name);
     if (!driver) {
-      const { kernels, sizes, handle } = this.#built;
-      const structs = new Map(Object.entries(sizes));
+      const { kernels, structs: places, handle } = this.#built;
+      const structs = new Map(Object.entries(places));
       const parameters = kernels[id]!.parameters.map((info) => parameterOf(name, info, structs));
       driver = makeKernel(this.#context, handle, name, parameters);
       this.#known.set(name, driver);

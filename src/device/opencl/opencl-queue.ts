@@ -4,27 +4,35 @@
  *
  * @module
  */
-import type { Packet } from '../../engine/command.ts';
+import type { HostAction, Packet } from '../../engine/command.ts';
+import type { CopyEnd } from '../../engine/host-copies.ts';
 import { type ArgumentContext, checkCount, packArgument } from '../../engine/kernel-arguments.ts';
 import { chunkSize, countItems, groupSize } from '../../engine/launch-range.ts';
-import { dispatch } from '../../engine/packets.ts';
+import { dispatch, nothing } from '../../engine/packets.ts';
 import { type LoadedKernel, type QueueHost, RingQueue } from '../../engine/ring-queue.ts';
 import { invalidType, outOfRange, UnsupportedError } from '../../errors.ts';
 import type {
   ArgumentKind,
   ArgumentsOf,
   Command,
+  HostRange,
   Items,
   Kernel,
   LaunchOptions,
   MigrateOptions,
 } from '../device.ts';
-import type { OpenClArgumentKind, OpenClArgumentsOf, OpenClKernel } from './argument-kinds.ts';
-import type { LaunchPacket, NdRange } from './command-calls.ts';
-import { isStruct } from './kernel-signature.ts';
+import type { LayoutStruct, OpenClArgumentKind, OpenClArgumentsOf, OpenClKernel } from './argument-kinds.ts';
+import type { LaunchPacket, NdRange, PassPacket } from './command-calls.ts';
+import type { DriverMemory } from './driver-memory.ts';
 import type { LaunchValue } from './kernel-values.ts';
 import type { LaunchableKernel } from './opencl-program.ts';
 import { structBytes } from './struct-values.ts';
+
+/** PoCL counts work-groups in 32 bits, and ends the process where these are too few. */
+const MOST_GROUPS = 2 ** 32 - 1;
+const NONE: readonly never[] = [];
+/** What errors call the arguments that most kernels have. */
+const NAMES = Array.from({ length: 16 }, (_, i) => `args[${i}]`);
 
 export interface OpenClLaunchOptions<Args extends readonly unknown[]> extends LaunchOptions<Args> {
   /** Work-items of a group, per dimension: each divides the items of its dimension. The driver's choice by default. */
@@ -35,6 +43,8 @@ export interface OpenClQueueHost extends QueueHost {
   readonly maxWorkItemSizes: readonly number[];
   /** Bytes that a work-group has. */
   readonly localMemory: number;
+  /** What buffers are made of, where that is the driver's own. */
+  readonly memory: DriverMemory | undefined;
 }
 
 export class OpenClQueue extends RingQueue {
@@ -62,8 +72,15 @@ export class OpenClQueue extends RingQueue {
     options: OpenClLaunchOptions<OpenClArgumentsOf<Kinds>>,
   ): Command;
   override launch(kernel: OpenClKernel, options: OpenClLaunchOptions<readonly unknown[]>): Command {
-    this.#range = this.#rangeOf(kernel, options);
-    return super.launch(kernel as Kernel, options as LaunchOptions<never>);
+    const range = this.#rangeOf(kernel, options);
+    // What reads the options may launch something itself.
+    const outer = this.#range;
+    this.#range = range;
+    try {
+      return super.launch(kernel as Kernel, options as LaunchOptions<never>);
+    } finally {
+      this.#range = outer;
+    }
   }
 
   /** To whichever side: the driver's page tables are the host's. */
@@ -79,27 +96,43 @@ export class OpenClQueue extends RingQueue {
     chunk: number,
     args: readonly (number | bigint)[],
   ): Packet {
-    const packet: LaunchPacket = {
-      ...dispatch(id, items, chunk, args),
-      values: this.#values,
-      range: this.#range,
-    };
-    this.#range = undefined;
-    this.#values = [];
+    const { type, kernel, chunks } = dispatch(id, items, chunk, args);
+    const [values, range] = [this.#values, this.#range];
+    const packet: LaunchPacket = { type, kernel, items, chunk, chunks, args, values, range };
     return packet;
+  }
+
+  /** @internal Fine-grained memory is everybody's: the driver need not be told. */
+  protected override passPacket(ranges: readonly HostRange[]): Packet {
+    if (!this.#opencl.memory?.coarse || ranges.length === 0) return nothing();
+    const packet: PassPacket = { ...nothing(), ranges: [...ranges] };
+    return packet;
+  }
+
+  /** @internal */
+  protected override hostCopy(to: CopyEnd, from: CopyEnd): HostAction {
+    const copy = super.hostCopy(to, from);
+    const { memory } = this.#opencl;
+    if (!memory?.coarse) return copy;
+    const [written, read] = [rangesOf(to, 'write'), rangesOf(from, 'read')];
+    return () => memory.onHost([...written, ...read], copy);
   }
 
   /** @internal */
   protected override packArguments(kernel: LoadedKernel, args: unknown, context: ArgumentContext): [] {
     const { name, kinds, driver } = kernel as unknown as LaunchableKernel;
-    checkCount(name, kinds.map(kindName), args);
-    const values = kinds.map((kind, i) => {
-      const [at, value] = [`args[${i}]`, args[i]];
-      if (isStruct(kind)) return structBytes(at, kind, value, context);
-      if (kind === 'local') return localBytes(at, value);
-      return packArgument(at, kind as ArgumentKind, value, context);
+    if (!Array.isArray(args) || args.length !== kinds.length) checkCount(name, kinds.map(kindName), args);
+    if (kinds.length === 0) return this.#pack([]);
+    const given = args as readonly unknown[];
+    let asked = 0;
+    const values = kinds.map((kind, i): LaunchValue => {
+      const at = NAMES[i] ?? `args[${i}]`;
+      if (typeof kind !== 'string') return structBytes(at, kind as LayoutStruct, given[i], context);
+      if (kind !== 'local') return packArgument(at, kind, given[i], context);
+      const bytes = localBytes(at, given[i]);
+      asked += bytes;
+      return bytes;
     });
-    const asked = kinds.reduce((sum, kind, i) => sum + (kind === 'local' ? Number(values[i]) : 0), 0);
     const most = this.#opencl.localMemory - driver.localMemory;
     if (asked > most)
       throw outOfRange(
@@ -107,8 +140,13 @@ export class OpenClQueue extends RingQueue {
         `at most ${most} bytes of local memory in all, beside what '${name}' has`,
         asked,
       );
+    return this.#pack(values);
+  }
+
+  /** They are no packet's: the next launch's takes them from here. */
+  #pack(values: readonly LaunchValue[]): [] {
     this.#values = values;
-    return [];
+    return NONE as [];
   }
 
   /** Undefined where there is nothing to do; and where the kernel or the options are none, which `launch` refuses. */
@@ -127,6 +165,12 @@ export class OpenClQueue extends RingQueue {
     }
     const global = dimensions(items);
     const groups = local === undefined ? undefined : this.#local(local, items, driver.maxGroup);
+    if (total / (groups?.reduce((all, size) => all * size, 1) ?? 1) > MOST_GROUPS)
+      throw outOfRange(
+        'items',
+        `at most ${MOST_GROUPS} work-groups: so many items where 'local' does not say how large these are`,
+        total,
+      );
     return total === 0 ? undefined : { kernel: driver, global, local: groups };
   }
 
@@ -140,6 +184,11 @@ export class OpenClQueue extends RingQueue {
     }
     return sizes;
   }
+}
+
+/** An end of a copy that is mirrored memory. */
+function rangesOf({ address, size, view }: CopyEnd, access: HostRange['access']): HostRange[] {
+  return view ? [] : [{ start: address, end: address + size, access }];
 }
 
 /** Bytes of a local argument. */

@@ -19,6 +19,6 @@ export function checkPointers(pointers: unknown = 'auto'): OpenClPointers {
 
 /** Why buffers can't be made of memory that the driver has allocated; undefined where that may be tried. */
 export function whyNoDriverMemory({ svm }: Pick<OpenClDeviceInfo, 'svm'>): string | undefined {
-  if (svm.fineGrainBuffer) return undefined;
-  return 'its own memory (clSVMAlloc) is coarse-grained only (it lacks CL_DEVICE_SVM_FINE_GRAIN_BUFFER), which the host may not touch while kernels run; that is not supported';
+  if (svm.fineGrainBuffer || svm.coarseGrainBuffer) return undefined;
+  return 'it has no memory of its own that host and device share (CL_DEVICE_SVM_COARSE_GRAIN_BUFFER and CL_DEVICE_SVM_FINE_GRAIN_BUFFER are not set)';
 }

@@ -9,6 +9,7 @@ import { addressOf, viewMemory } from '../../ffi/library.ts';
 import { punchHole } from '../../linux/memfd.ts';
 import { MAP_SHARED, mmapNoReplace, munmap, PROT_READ, PROT_WRITE, pageSize } from '../../linux/mmap.ts';
 import { type Address, alignDown, type Range } from '../../mm/address.ts';
+import type { HostRange } from '../device.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import type { Handle } from './icd/loader.ts';
 
@@ -25,11 +26,17 @@ export interface ProbeMemory {
   /** For a refusal: what such memory is called, and what a driver lacks that does not reach it. */
   readonly what: string;
   readonly missing: string;
+  /** Calls `body` while the host has both pages: always, but for coarse-grained memory. */
+  onHost<T>(body: () => T): T;
+  /** The host has them by calls only. */
+  readonly coarse: boolean;
   /** Before a launch of a kernel. */
   tell(kernel: Handle): void;
   /** To be called once, when nobody uses it any more. */
   giveBack(): void;
 }
+
+const ALWAYS_ON_HOST: Pick<ProbeMemory, 'coarse' | 'onHost'> = { coarse: false, onHost: (body) => body() };
 
 /** Throws UnsupportedError where nothing is free in the window. */
 export function arenaPages(arenaFd: number, window: Range): ProbeMemory {
@@ -51,6 +58,7 @@ export function arenaPages(arenaFd: number, window: Range): ProbeMemory {
     pages: [low, high],
     what: 'addresses of our choice',
     missing: 'plain pointers',
+    ...ALWAYS_ON_HOST,
     tell: () => {},
     giveBack: () => [low, high].forEach(giveBack),
   };
@@ -78,6 +86,7 @@ export function systemPages(): ProbeMemory {
     pages: [low, high],
     what: 'memory that nobody allocated for it',
     missing: 'system SVM',
+    ...ALWAYS_ON_HOST,
     tell: () => {},
     giveBack: () => {},
   };
@@ -98,12 +107,20 @@ export function driverPages(memory: DriverMemory): ProbeMemory {
     pages: [low, high],
     what: 'memory of its own clSVMAlloc',
     missing: 'SVM',
+    coarse: memory.coarse,
+    onHost: (body) => memory.onHost([low, high].map(hostRange), body),
     tell: (kernel) => memory.tell(kernel),
     giveBack: () => {
       for (const { address } of [low, high]) memory.release(address);
     },
   };
 }
+
+const hostRange = ({ address }: ProbePage): HostRange => ({
+  start: address,
+  end: address + pageSize(),
+  access: 'readwrite',
+});
 
 const pageAt = (address: Address): ProbePage => ({
   address,

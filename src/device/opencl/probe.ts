@@ -31,6 +31,7 @@ const HAS_ALWAYS: Capabilities =
   SVM.HOST_MAP |
   SVM.DEVICE_READ |
   SVM.DEVICE_WRITE |
+  SVM.DEVICE_ATOMIC_ACCESS |
   SVM.INDIRECT_ACCESS;
 
 /** What the probe needs besides the context. */
@@ -47,10 +48,10 @@ export async function probe(context: DriverContext, options: ProbeOptions): Prom
   const [low, high] = options.memory.pages;
   const queue = context.createQueue('in');
   try {
-    let capabilities = HAS_ALWAYS;
     probePointers(context, queue, options, low, high);
+    if (options.memory.coarse) return HAS_ALWAYS & ~(SVM.HOST_READ | SVM.HOST_WRITE);
+    let capabilities = HAS_ALWAYS;
     if (options.atomics) {
-      capabilities |= SVM.DEVICE_ATOMIC_ACCESS;
       const { fineGrainBuffer, fineGrainSystem, atomics } = context.info.svm;
       const promised = atomics && (fineGrainBuffer || fineGrainSystem);
       if (promised && (await probeConcurrency(context, queue, options, low)))
@@ -109,9 +110,12 @@ function probePointers(
   const { cl } = context;
   const secret = BigInt(Math.floor(Math.random() * 2 ** 48)) + 1n;
   const [here, there] = [BigInt(low.address), BigInt(high.address)];
-  low.words[PROBE_WORD.POINTER] = there;
-  low.words[PROBE_WORD.COUNTER] = 2n;
-  high.words[4] = secret + 1n;
+  const { memory } = options;
+  memory.onHost(() => {
+    low.words[PROBE_WORD.POINTER] = there;
+    low.words[PROBE_WORD.COUNTER] = 2n;
+    high.words[4] = secret + 1n;
+  });
   const [word, length, half] = [8, 64, 256];
   try {
     launch(context, queue, options, 'mirrorspace_probe', low.address, secret);
@@ -134,21 +138,22 @@ function probePointers(
     );
     checkStatus('clFinish', cl.clFinish(queue));
   } catch (cause) {
-    throw refused(context, options.memory, String(cause), { cause });
+    throw refused(context, memory, String(cause), { cause });
   }
   const copied = low.words.subarray(half, half + 4);
-  const right =
-    high.words[0] === secret &&
-    high.words[1] === here &&
-    high.words[2] === there &&
-    high.words[3] === 8n &&
-    low.words[PROBE_WORD.HERE] === here &&
-    low.words[PROBE_WORD.SECRET] === secret + 1n &&
-    low.words[PROBE_WORD.COUNTER] === (options.atomics ? 7n : 2n) &&
-    copied.every((value, i) => value === high.words[i]) &&
-    high.words.subarray(half, half + length / word).every((value) => value === 0xa5a5a5a5a5a5a5a5n);
-  if (!right)
-    throw refused(context, options.memory, 'a kernel that was given them did not load and store there');
+  const right = memory.onHost(
+    () =>
+      high.words[0] === secret &&
+      high.words[1] === here &&
+      high.words[2] === there &&
+      high.words[3] === 8n &&
+      low.words[PROBE_WORD.HERE] === here &&
+      low.words[PROBE_WORD.SECRET] === secret + 1n &&
+      low.words[PROBE_WORD.COUNTER] === 7n &&
+      copied.every((value, i) => value === high.words[i]) &&
+      high.words.subarray(half, half + length / word).every((value) => value === 0xa5a5a5a5a5a5a5a5n),
+  );
+  if (!right) throw refused(context, memory, 'a kernel that was given them did not load and store there');
 }
 
 async function probeConcurrency(

@@ -10,13 +10,14 @@ import * as CL from './icd/constants.ts';
 import { infoNumber, infoNumbers, infoText } from './icd/info.ts';
 import type { Handle } from './icd/loader.ts';
 import { isStructure, type ParameterInfo } from './kernel-signature.ts';
-import { sizeFrom, sizesSource } from './struct-sizes.ts';
+import { fieldNames } from './struct-fields.ts';
+import { placesFrom, placesSource, type StructPlaces } from './struct-places.ts';
 
 /** What the driver says of a program that was built from source. */
 export interface ProgramInfo {
   readonly kernels: readonly { readonly name: string; readonly parameters: readonly ParameterInfo[] }[];
-  /** Bytes of the structures that kernels take by value, by the name of the type. */
-  readonly sizes: Readonly<Record<string, number>>;
+  /** Of the structures that kernels take by value, by the name of the type. */
+  readonly structs: Readonly<Record<string, StructPlaces>>;
 }
 
 export interface BuiltProgram extends ProgramInfo {
@@ -39,6 +40,8 @@ export async function buildProgram(
   source: string,
   options: string,
 ): Promise<BuiltProgram> {
+  // A driver finds no fault with a program of blanks, and refuses one of nothing by a number.
+  if (source.trim() === '') throw noKernels();
   const key = cache?.keyOf(context.info, source, options);
   const entry = key === undefined ? undefined : await cache!.read(key);
   if (entry) {
@@ -47,19 +50,22 @@ export async function buildProgram(
   }
   const handle = await context.build(source, options);
   const kernels = describeKernels(context, handle);
-  const sizes = await structSizes(context, source, options, kernels);
+  const structs = await structPlaces(context, source, options, kernels);
   // A program that can't be kept is none the worse.
   const binary = key === undefined ? undefined : await context.binaryOf(handle).catch(() => undefined);
-  if (binary) await cache!.write(key!, { info: { kernels, sizes }, binary });
-  return { handle, kernels, sizes, fromCache: false };
+  if (binary) await cache!.write(key!, { info: { kernels, structs }, binary });
+  return { handle, kernels, structs, fromCache: false };
 }
 
 /** The program was built with -cl-kernel-arg-info. */
 function describeKernels(context: DriverContext, program: Handle): ProgramInfo['kernels'] {
   const names = context.kernelNames(program);
-  if (names.length === 0)
-    throw new ProgramError('no-kernels', 'the OpenCL C program has no function that is declared `kernel`');
+  if (names.length === 0) throw noKernels();
   return names.map((name) => ({ name, parameters: describeKernel(context, program, name) }));
+}
+
+function noKernels(): ProgramError {
+  return new ProgramError('no-kernels', 'the OpenCL C program has no function that is declared `kernel`');
 }
 
 function describeKernel(context: DriverContext, program: Handle, name: string): ParameterInfo[] {
@@ -93,18 +99,22 @@ function requiredGroup(context: DriverContext, program: Handle, name: string): r
 }
 
 /** None where the program does not compile with what asks for them: then such kernels can't be had. */
-async function structSizes(
+async function structPlaces(
   context: DriverContext,
   source: string,
   options: string,
   kernels: ProgramInfo['kernels'],
-): Promise<Record<string, number>> {
+): Promise<Record<string, StructPlaces>> {
   const types = kernels.flatMap(({ parameters }) => parameters.filter(isStructure).map(({ type }) => type));
   const asked = [...new Set(types)];
   if (asked.length === 0) return {};
-  const program = await context.build(sizesSource(source, asked), options).catch(() => undefined);
-  if (program === undefined) return {};
-  return Object.fromEntries(
-    asked.map((type, i) => [type, sizeFrom(i, (kernel) => requiredGroup(context, program, kernel))]),
-  );
+  const named = asked.map((type) => ({ type, fields: fieldNames(source, type) ?? [] }));
+  const sizes = asked.map((type) => ({ type, fields: [] }));
+  // Names that were read wrongly do not compile: the sizes are what is left.
+  for (const structs of named.some(({ fields }) => fields.length > 0) ? [named, sizes] : [sizes]) {
+    const program = await context.build(placesSource(source, structs), options).catch(() => undefined);
+    if (program !== undefined)
+      return placesFrom(structs, (kernel) => requiredGroup(context, program, kernel));
+  }
+  return {};
 }

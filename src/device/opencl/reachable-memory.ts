@@ -53,7 +53,7 @@ export async function reachableMemory(
   const why = whyNoDriverMemory(info);
   if (why !== undefined) {
     const device = `The OpenCL device '${info.name}' of '${info.platform.name}'`;
-    throw new UnsupportedError('fine-grained SVM', `${refusal}${device} is not fit: ${why}`);
+    throw new UnsupportedError('SVM buffers', `${refusal}${device} is not fit: ${why}`);
   }
   const own = new DriverMemory(driver);
   const capabilities = await probe(driver, { memory: driverPages(own), program, atomics });

@@ -223,6 +223,7 @@ export class Heap {
       buffer.free();
       throw error;
     }
+    buffer.heap = this.name;
     const piece = this.#unused.pop() ?? this.#pieces.length;
     const spans = this.#table.addChunk(buffer.address, size, piece, words);
     this.#pieces[piece] = { buffer, reserved: size, spans };
@@ -238,6 +239,7 @@ export class Heap {
       throw new LimitError(`heap '${this.name}'`, maxBytes, this.#reserved, reserved);
     }
     const buffer = this.#host.alloc(size, { ...buffers, name: `${this.name} object` });
+    buffer.heap = this.name;
     const piece = this.#unused.pop() ?? this.#pieces.length;
     const id = this.#table.addLarge(buffer.address, size, piece, kind);
     this.#pieces[piece] = { buffer, reserved, spans: undefined };
@@ -255,7 +257,8 @@ export class Heap {
     this.#pieces[index] = undefined;
     this.#unused.push(index);
     this.#reserved -= reserved;
-    // Somebody may have freed it through `mirror.buffers()`, and a closing mirror frees all.
+    buffer.heap = undefined;
+    // A closing mirror frees all.
     if (!buffer.freed) buffer.free();
   }
 

@@ -9,13 +9,15 @@ import { isMainThread } from 'node:worker_threads';
 import type { SharedMemory } from '../../engine/shared-memory.ts';
 import { AttachError } from '../../errors.ts';
 import { checkPlatform } from '../platform.ts';
-import { type AttachedMemory, OwnMappings, SeenMappings } from './attached-memory.ts';
+import type { AttachedMemory } from './attached-memory.ts';
 import { AttachedMirror } from './attached-mirror.ts';
 import { goOut, tryEnter } from './attaching.ts';
 import { HEADER, HEADER_F64 } from './control-layout.ts';
 import { checkHandle, openControl, openOf, type ShareHandle } from './handle.ts';
 import { Membership } from './membership.ts';
 import { clearUpAfter, mapsHere } from './orphaned-mappings.ts';
+import { OwnMappings } from './own-mappings.ts';
+import { SeenMappings } from './seen-mappings.ts';
 
 /**
  * Attaches this thread to the mirror that a handle of {@link Mirror.share} stands for: its buffers appear at the

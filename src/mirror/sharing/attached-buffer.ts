@@ -32,6 +32,11 @@ export class AttachedBuffer extends MappedBuffer {
     this.#guard = guard;
   }
 
+  /** @internal It is longer now. The views that there are keep their length; new ones have it all. */
+  grown(size: number): void {
+    this.resize(size);
+  }
+
   /** @internal */
   protected override makeView(): ArrayBuffer {
     this.#guard?.before(this);

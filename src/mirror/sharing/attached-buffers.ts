@@ -9,7 +9,7 @@ import type { Address } from '../../mm/address.ts';
 import { LiveBuffers } from '../live-buffers.ts';
 import type { AttachedBuffer } from './attached-buffer.ts';
 import type { AttachedMemory } from './attached-memory.ts';
-import { changes, generationOf, readEntry, slotsUsed } from './buffer-table.ts';
+import { changes, generationOf, placeOf, readEntry, slotsUsed } from './buffer-table.ts';
 import { HEADER_F64 } from './control-layout.ts';
 import type { Membership } from './membership.ts';
 
@@ -30,10 +30,14 @@ export class AttachedBuffers {
   readonly #listener: BufferListener;
   readonly #bySlot = new Map<number, AttachedBuffer | (Obstacle & { readonly generation: number })>();
   readonly #byName = new Map<string, AttachedBuffer>();
+  /** Of buffers that could not grow here: what is in the way, and up to which size that has been tried. */
+  readonly #short = new Map<number, { readonly obstacle: Obstacle; readonly size: number }>();
   readonly #live: LiveBuffers<AttachedBuffer>;
   #removing: AttachedBuffer[] = [];
   #head: number | undefined;
   #incomplete = false;
+  /** Threads beside this one have not heard of it. */
+  #grew = false;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(own: Membership, memory: AttachedMemory, listener: BufferListener) {
@@ -58,7 +62,8 @@ export class AttachedBuffers {
   }
 
   obstacles(): Obstacle[] {
-    return [...this.#bySlot.values()].filter((entry) => 'blockers' in entry);
+    const short = [...this.#short.values()].map(({ obstacle }) => obstacle);
+    return [...[...this.#bySlot.values()].filter((entry) => 'blockers' in entry), ...short];
   }
 
   /** Does what the table of buffers says: first all that has gone, then what is new. */
@@ -91,6 +96,7 @@ export class AttachedBuffers {
     const buffers = [...this.#removing, ...live];
     this.#bySlot.clear();
     this.#byName.clear();
+    this.#short.clear();
     return buffers.filter((buffer) => !this.#memory.remove(buffer)).length === 0;
   }
 
@@ -101,10 +107,14 @@ export class AttachedBuffers {
     for (const [slot, entry] of this.#bySlot)
       if (generationOf(control, slot) !== entry.generation) this.#remove(slot);
     this.#removing = this.#removing.filter((buffer) => !this.#memory.remove(buffer));
+    for (const entry of this.#bySlot.values()) if (!('blockers' in entry)) this.#grow(entry);
     for (let slot = 0; slot < slots; slot++) if (!this.#bySlot.has(slot)) this.#add(slot);
     this.#head = head;
-    if (this.#removing.length === 0) members.set(own, 'APPLIED', head);
-    else
+    if (this.#removing.length === 0) {
+      members.set(own, 'APPLIED', head);
+      if (this.#grew && this.#memory.shared) this.#memory.tell();
+      this.#grew = false;
+    } else
       this.#retry ??= setTimeout(() => {
         this.#retry = undefined;
         this.catchUp();
@@ -130,9 +140,29 @@ export class AttachedBuffers {
     this.#listener.found(added);
   }
 
+  #grow(buffer: AttachedBuffer): void {
+    const { slot, generation, size: before } = buffer;
+    if (placeOf(this.#own.control, slot).size <= before) return;
+    const entry = readEntry(this.#own.control, slot);
+    // Freed meanwhile: the next pass sees to that.
+    if (entry?.generation !== generation) return;
+    if (entry.size === this.#short.get(slot)?.size) return;
+    const grown = this.#memory.grow(buffer, entry);
+    if (grown === false) {
+      this.#incomplete = true;
+      return;
+    }
+    this.#grew = true;
+    if (grown === true) {
+      this.#live.resized(buffer, before);
+      this.#short.delete(slot);
+    } else this.#short.set(slot, { obstacle: grown, size: entry.size });
+  }
+
   #remove(slot: number): void {
     const entry = this.#bySlot.get(slot)!;
     this.#bySlot.delete(slot);
+    this.#short.delete(slot);
     if ('blockers' in entry) {
       this.#own.members.setMark(this.#own.slot, slot, 0);
       return;

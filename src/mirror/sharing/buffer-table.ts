@@ -25,6 +25,8 @@ export interface TableEntry {
   readonly start: Address;
   /** Bytes, as asked for. */
   readonly size: number;
+  /** The change of the table that made it longer last; 0 where none has. */
+  readonly grown: number;
   readonly name: string;
 }
 
@@ -50,16 +52,25 @@ export function readEntry(control: SharedMemory, slot: number): TableEntry | und
   const base = at(slot);
   const start = control.f64[base / 8 + BUFFER_F64.START]!;
   const size = control.f64[base / 8 + BUFFER_F64.SIZE]!;
+  // After the size: see BufferTable.grow.
+  const grown = Atomics.load(control.i32, base / 4 + BUFFER.GROWN);
   const length = Math.min(control.i32[base / 4 + BUFFER.NAME_LENGTH]!, BUFFER_NAME_BYTES);
   const name = readText(control, base + BUFFER_NAME, length);
   if (generationOf(control, slot) !== generation) return undefined;
-  return { slot, generation, start, size, name };
+  return { slot, generation, start, size, grown, name };
 }
 
-/** Where the buffer of a slot lies, or has lain. */
-export function placeOf({ f64 }: SharedMemory, slot: number): { start: Address; size: number } {
+/** Where the buffer of a slot lies, or has lain; and whether it is longer than it was at first. */
+export function placeOf(
+  { i32, f64 }: SharedMemory,
+  slot: number,
+): { start: Address; size: number; grown: boolean } {
   const base = at(slot) / 8;
-  return { start: f64[base + BUFFER_F64.START]!, size: f64[base + BUFFER_F64.SIZE]! };
+  return {
+    start: f64[base + BUFFER_F64.START]!,
+    size: f64[base + BUFFER_F64.SIZE]!,
+    grown: Atomics.load(i32, base * 2 + BUFFER.GROWN) !== 0,
+  };
 }
 
 /** The owner's side. */
@@ -95,6 +106,7 @@ export class BufferTable {
     const base = at(slot);
     f64[base / 8 + BUFFER_F64.START] = start;
     f64[base / 8 + BUFFER_F64.SIZE] = size;
+    i32[base / 4 + BUFFER.GROWN] = 0;
     i32[base / 4 + BUFFER.NAME_LENGTH] = writeText(
       this.#control,
       base + BUFFER_NAME,
@@ -103,6 +115,18 @@ export class BufferTable {
     );
     if (slot >= slotsUsed(this.#control)) Atomics.store(i32, HEADER.BUFFER_SLOTS, slot + 1);
     Atomics.add(i32, base / 4 + BUFFER.GENERATION, 1);
+    Atomics.add(i32, HEADER.HEAD, 1);
+  }
+
+  /**
+   * A buffer is longer now. Its number comes before its size, and both before the change is counted: whoever reads the new
+   * size knows which change brings it, and whoever has counted that change has read it.
+   */
+  grow(slot: number, size: number): void {
+    const { i32, f64 } = this.#control;
+    const base = at(slot);
+    Atomics.store(i32, base / 4 + BUFFER.GROWN, (Atomics.load(i32, HEADER.HEAD) + 1) | 0);
+    f64[base / 8 + BUFFER_F64.SIZE] = size;
     Atomics.add(i32, HEADER.HEAD, 1);
   }
 

@@ -6,7 +6,7 @@
  *     0          header
  *     4 KiB      members    128 x 256 bytes; member 0 is the owner
  *     64 KiB     waiters    4096 x 16 bytes: who waits without blocking, and on which address
- *     1 MiB      buffers    65536 x 128 bytes: generation, name length, start, size, name
+ *     1 MiB      buffers    65536 x 128 bytes: generation, name length, start, size, last growth, name
  *     9 MiB      marks      128 x 65536 bytes: what each member has made of each buffer
  *
  * The table of buffers is written by the owner's thread alone. Everything else that two sides write is changed with
@@ -91,9 +91,14 @@ export const MEMBER_F64 = {
 } as const;
 
 /** Words of a buffer's entry. A generation that is odd is a live buffer's. */
-export const BUFFER = { GENERATION: 0, NAME_LENGTH: 1 } as const;
+export const BUFFER = {
+  GENERATION: 0,
+  NAME_LENGTH: 1,
+  /** The change of the table that made it longer last; 0 where none has. */
+  GROWN: 6,
+} as const;
 export const BUFFER_F64 = { START: 1, SIZE: 2 } as const;
-export const BUFFER_NAME = 24;
+export const BUFFER_NAME = 32;
 export const BUFFER_NAME_BYTES = BUFFER_BYTES - BUFFER_NAME;
 
 /** The byte that a member keeps for a buffer; only that member writes it. */
@@ -104,6 +109,8 @@ export const MARK = {
   UNREACHABLE: 2,
   /** A thread beside the mapping one has an ArrayBuffer over it. */
   VIEWED: 4,
+  /** It has the buffer mapped as it was before it grew: something of its own lies behind it. */
+  SHORT: 8,
 } as const;
 
 /** A waiter's word: the name of its member, and one of these. */

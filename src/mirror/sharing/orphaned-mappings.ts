@@ -6,9 +6,11 @@
  * @module
  */
 import { mapZeroPages, munmap, pageSize } from '../../linux/mmap.ts';
-import { alignUp } from '../../mm/address.ts';
+import { readMaps } from '../../linux/process-maps.ts';
+import { alignUp, type Range } from '../../mm/address.ts';
+import { parseMaps } from '../../mm/parse-maps.ts';
 import { placeOf, slotsUsed } from './buffer-table.ts';
-import { JOINED, MARK, SHARE_BYTES } from './control-layout.ts';
+import { HEADER_F64, JOINED, MARK, SHARE_BYTES } from './control-layout.ts';
 import type { Membership } from './membership.ts';
 
 /** A thread of this process (and of no former one of its number) that maps for it, or has. */
@@ -27,17 +29,28 @@ export function clearUpAfter(own: Membership, leader: number): void {
   for (let slot = 0; slot < slotsUsed(control); slot++) {
     if ((members.mark(leader, slot) & MARK.MAPPED) === 0) continue;
     // It had not taken the buffer's free in, so the table still has the place.
-    const { start, size } = placeOf(control, slot);
-    const length = alignUp(size, pageSize());
-    // Safe: over the mapping of that thread, which nobody else can have replaced. Views that are left read zeros.
-    mapZeroPages(start, length);
+    const { start, size, grown } = placeOf(control, slot);
+    const whole = { start, end: start + alignUp(size, pageSize()) };
+    // One that has grown it may have had as it was before, with something else behind it.
+    const mapped = grown ? arenaPieces(own, whole) : [whole];
+    // Safe: over mappings of that thread, which nobody else can have replaced. Views that are left read zeros.
+    for (const { start, end } of mapped) mapZeroPages(start, end - start);
     // The mark goes before the other threads' are looked at: see SeenMappings.
     members.setMark(leader, slot, 0);
-    if (!viewed(own, leader, slot)) munmap(start, length);
+    if (viewed(own, leader, slot)) continue;
+    for (const { start, end } of mapped) munmap(start, end - start);
   }
   const mapped = members.number(leader, 'CONTROL');
   members.set(leader, 'JOINED', JOINED.LEAVING);
   munmap(mapped, SHARE_BYTES);
+}
+
+/** What is mapped of the arena in this range, in this process. */
+function arenaPieces({ control }: Membership, range: Range): Range[] {
+  const inode = String(control.f64[HEADER_F64.ARENA_INODE]);
+  return parseMaps(readMaps('self'))
+    .vmas.filter((vma) => vma.inode === inode && vma.start < range.end && range.start < vma.end)
+    .map(({ start, end }) => ({ start: Math.max(start, range.start), end: Math.min(end, range.end) }));
 }
 
 function viewed({ members }: Membership, leader: number, slot: number): boolean {

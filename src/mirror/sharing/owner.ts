@@ -46,7 +46,7 @@ export interface Sharer {
   readonly tid: number;
   /** It has taken in every allocation and free so far. */
   readonly upToDate: boolean;
-  /** Buffers for which it has no room, because something of its own lies there. */
+  /** Buffers for which it has no room, or had none when they grew, because something of its own lies there. */
   readonly unreachable: readonly { readonly name: string; readonly address: Address }[];
 }
 
@@ -126,6 +126,12 @@ export class Sharing {
     const slot = this.#table.reserve();
     this.#table.add(slot, address, size, name);
     this.#slots.set(address, slot);
+    this.#wake();
+  }
+
+  /** A buffer is longer: its new bytes are mapped here. */
+  grow({ address, size }: { address: Address; size: number }): void {
+    this.#table.grow(this.#slots.get(address)!, size);
     this.#wake();
   }
 
@@ -236,7 +242,7 @@ export class Sharing {
         tid: members.get(slot, 'THREAD'),
         upToDate: ((members.get(slot, 'APPLIED') - head) | 0) >= 0,
         unreachable: [...this.#slots.values()]
-          .filter((buffer) => (members.mark(slot, buffer) & MARK.UNREACHABLE) !== 0)
+          .filter((buffer) => (members.mark(slot, buffer) & (MARK.UNREACHABLE | MARK.SHORT)) !== 0)
           .flatMap((buffer) => readEntry(control, buffer) ?? [])
           .map(({ name, start }) => ({ name, address: start })),
       }));

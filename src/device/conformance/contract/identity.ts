@@ -10,6 +10,7 @@ import { i32, u32 } from '../sides.ts';
 
 export const identity: ContractCase = {
   name: 'has a name, a kind, a window, named regions of its own, one first queue, and counters',
+  coarse: true,
   async run({ device, name }, { mirror }) {
     assert.equal(mirror.devices[name], device);
     assert.equal(device.name, name);

@@ -147,3 +147,70 @@ export const drains: ContractCase = {
     });
   },
 };
+
+export const barriers: ContractCase = {
+  name: 'keeps apart by a barrier what is before it and behind it in a queue out of order; a marker holds up nobody',
+  async run(side, sides) {
+    const queue = side.device.createQueue({ order: 'out' });
+    const bystander = side.device.createQueue();
+    await sides.with([64], async (log) => {
+      const append = side.kernel('append');
+      const put = (value: number, after?: Prerequisite): Command =>
+        queue.launch(append, { items: 1, args: [log, value] as never, ...(after ? { after } : {}) });
+      const gate = sides.mirror.createEvent();
+      const before = put(1, gate);
+      const barrier = queue.barrier();
+      const behind = put(2);
+      const alone = queue.barrier({ after: before });
+      await bystander.marker().done;
+      assert.equal(u32(log)[0], 0);
+      for (const command of [before, barrier, behind, alone]) assert.equal(command.status, 'queued');
+      gate.complete();
+      await behind.done;
+      assert.deepEqual([before.status, barrier.status], ['complete', 'complete']);
+      assert.ok(before.times.finished! <= behind.times.started!);
+      assert.deepEqual([...u32(log).subarray(0, 3)], [2, 1, 2]);
+      await alone.done;
+
+      const later = sides.mirror.createEvent();
+      const held = put(3, later);
+      const marker = queue.marker();
+      await put(4).done;
+      assert.deepEqual([held.status, marker.status], ['queued', 'queued'], 'others pass');
+      later.complete();
+      await marker.done;
+      assert.equal(held.status, 'complete');
+      assert.deepEqual([...u32(log).subarray(0, 5)], [4, 1, 2, 4, 3]);
+      await queue.finish();
+    });
+  },
+};
+
+export const takenBack: ContractCase = {
+  name: 'takes back commands that wait, by signal and by timeout, and runs what is behind them',
+  needs: 'isolation',
+  async run(side, sides) {
+    for (const order of ['in', 'out'] as const) {
+      const queue = side.device.createQueue({ order });
+      await sides.with([64], async (log) => {
+        const append = side.kernel('append');
+        const gate = sides.mirror.createEvent();
+        const controller = new AbortController();
+        const put = (value: number, more: object): Command =>
+          queue.launch(append, { items: 1, args: [log, value] as never, ...more });
+        const aborted = put(1, { after: gate, signal: controller.signal });
+        const late = put(2, { after: gate, timeout: 5 });
+        const kept = put(3, { after: gate, timeout: 600_000, signal: new AbortController().signal });
+        controller.abort(new Error('enough'));
+        await assert.rejects(aborted.done, { message: 'enough' });
+        await assert.rejects(late.done, { code: 'ERR_MIRROR_TIMEOUT' });
+        gate.complete();
+        await kept.done;
+        await queue.finish();
+        assert.deepEqual([...u32(log).subarray(0, 3)], [1, 3, 0], 'those that were taken back never ran');
+        for (const command of [aborted, late])
+          assert.deepEqual([command.status, command.times.started], ['failed', undefined]);
+      });
+    }
+  },
+};

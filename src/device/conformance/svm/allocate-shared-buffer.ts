@@ -37,6 +37,7 @@ export const allocateSharedBuffer: SvmCase = {
                   });
                   for (const side of sides.all)
                     await sides.as(side, coarse, async () => {
+                      out.bytes.fill(0xee);
                       // As a buffer, and as a number with an offset: both are the pointer.
                       await side.run('storeArguments', 1, [out, buffer, 0, 0, 0n, 0n, 0, 0]);
                       const [pointer] = new BigUint64Array(out.bytes.buffer, 0, 1);

@@ -15,19 +15,25 @@ const ELEMENT_SIZES = [
 
 export const enqueueFill: SvmCase = {
   name: `svm_enqueue_api: fill with ${ELEMENT_SIZES.length} element sizes`,
+  coarse: true,
   async run(sides) {
     await sides.with([128 * 64], async (buffer) => {
       for (const { device, name } of sides.devices)
         for (const size of ELEMENT_SIZES)
           for (const count of [1, 3, 61]) {
-            buffer.bytes.fill(0xee);
+            await sides.onHost([buffer], () => buffer.bytes.fill(0xee), device);
             const pattern = Uint8Array.from({ length: size }, (_, i) => (31 * i + size) & 255);
             const command = device.queue.fill(buffer.address + 16, pattern, size * count);
             assert.equal(command.type, 'fill');
             await command.done;
             const end = 16 + size * count;
-            const wrong = buffer.bytes.findIndex((byte, i) =>
-              i < 16 || i >= end ? byte !== 0xee : byte !== pattern[(i - 16) % size],
+            const wrong = await sides.onHost(
+              [buffer],
+              () =>
+                buffer.bytes.findIndex((byte, i) =>
+                  i < 16 || i >= end ? byte !== 0xee : byte !== pattern[(i - 16) % size],
+                ),
+              device,
             );
             assert.equal(wrong, -1, `${count} elements of ${size} bytes on ${name}`);
           }
@@ -37,6 +43,7 @@ export const enqueueFill: SvmCase = {
 
 export const enqueueCopy: SvmCase = {
   name: 'svm_enqueue_api: copies from and to buffers on every queue, and the types that commands say they are of',
+  coarse: true,
   async run(sides) {
     const size = 3 * 4096 + 5;
     await sides.with([size, size], async (source, target) => {
@@ -48,16 +55,22 @@ export const enqueueCopy: SvmCase = {
           [0, 3, 4097],
           [4095, 4097, 1],
         ] as const) {
-          source.bytes.forEach((_, i, all) => {
-            all[i] = (i * 7 + from) & 255;
+          const onHost = <T>(body: () => T) => sides.onHost([source, target], body, device);
+          await onHost(() => {
+            source.bytes.forEach((_, i, all) => {
+              all[i] = (i * 7 + from) & 255;
+            });
+            target.bytes.fill(0);
           });
-          target.bytes.fill(0);
           const command = queue.copy(target.address + to, source.address + from, length);
           assert.equal(command.type, 'copy');
           await command.done;
-          const wrong = target.bytes.findIndex(
-            (byte, i) => byte !== (i >= to && i < to + length ? source.bytes[i - to + from] : 0),
-          );
+          const wrong = await onHost(() => {
+            const sent = source.bytes;
+            return target.bytes.findIndex(
+              (byte, i) => byte !== (i >= to && i < to + length ? sent[i - to + from] : 0),
+            );
+          });
           assert.equal(wrong, -1, `${length} bytes from ${from} to ${to} on ${name}`);
         }
         const commands = [queue.barrier(), queue.marker(), queue.map(source), queue.unmap(source)];

@@ -12,6 +12,7 @@ const SIZE = 10_007;
 
 export const enqueueHostCopy: SvmCase = {
   name: 'svm_enqueue_api: copies host to host, host to buffer, buffer to host, buffer to buffer, gated by an event',
+  coarse: true,
   async run(sides) {
     await sides.with([SIZE, SIZE], async (one, two) => {
       for (const { device, name } of sides.devices) {
@@ -21,18 +22,25 @@ export const enqueueHostCopy: SvmCase = {
           end instanceof Uint8Array ? end : end.bytes;
         for (const source of [plain[0], one])
           for (const target of [plain[1], two]) {
-            bytesOf(source).forEach((_, i, all) => {
-              all[i] = (i * 31) & 255;
+            const onHost = <T>(body: () => T) => sides.onHost([one, two], body, device);
+            await onHost(() => {
+              bytesOf(source).forEach((_, i, all) => {
+                all[i] = (i * 31) & 255;
+              });
+              bytesOf(target).fill(0xcc);
             });
-            bytesOf(target).fill(0xcc);
             const gate = sides.mirror.createEvent();
             const command = queue.copy(target, source, { size: SIZE - 7, after: gate });
             assert.equal(command.type, 'copy');
-            assert.ok(bytesOf(target).every((byte) => byte === 0xcc));
+            // The host can't have a coarse one while a command waits for it.
+            if (!('type' in target && target.type === 'coarse'))
+              assert.ok(bytesOf(target).every((byte) => byte === 0xcc));
             gate.complete();
             await command.done;
-            const wrong = bytesOf(target).findIndex((byte, i) =>
-              i < SIZE - 7 ? byte !== ((i * 31) & 255) : byte !== 0xcc,
+            const wrong = await onHost(() =>
+              bytesOf(target).findIndex((byte, i) =>
+                i < SIZE - 7 ? byte !== ((i * 31) & 255) : byte !== 0xcc,
+              ),
             );
             assert.equal(wrong, -1, name);
           }

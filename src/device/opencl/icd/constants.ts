@@ -63,6 +63,9 @@ export const CL_KERNEL_LOCAL_MEM_SIZE = 0x11b2;
 export const CL_KERNEL_EXEC_INFO_SVM_PTRS = 0x11b6;
 export const CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM = 0x11b7;
 
+export const CL_MAP_READ = 1;
+export const CL_MAP_WRITE = 2;
+
 export const CL_EVENT_COMMAND_EXECUTION_STATUS = 0x11d3;
 export const CL_COMPLETE = 0;
 

@@ -77,6 +77,10 @@ function declare(library: NativeLibrary) {
     clEnqueueSVMMemFill: func(
       'int clEnqueueSVMMemFill(uintptr_t, uintptr_t, void *, size_t, size_t, uint32_t, void *, void *)',
     ),
+    clEnqueueSVMMap: func(
+      'int clEnqueueSVMMap(uintptr_t, uint32_t, uint64_t, uintptr_t, size_t, uint32_t, void *, void *)',
+    ),
+    clEnqueueSVMUnmap: func('int clEnqueueSVMUnmap(uintptr_t, uintptr_t, uint32_t, void *, void *)'),
     clEnqueueMarkerWithWaitList: func('int clEnqueueMarkerWithWaitList(uintptr_t, uint32_t, void *, void *)'),
     clGetEventInfo: func('int clGetEventInfo(uintptr_t, uint32_t, size_t, void *, void *)'),
     clGetEventProfilingInfo: func('int clGetEventProfilingInfo(uintptr_t, uint32_t, size_t, void *, void *)'),
