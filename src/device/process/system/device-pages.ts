@@ -154,7 +154,7 @@ export class DevicePages {
   /** Lets stores happen to a page, and, while they come in sequence, to as many behind it as were opened last, twice. */
   #open(fault: PageFault, page: number, area: MappedArea): void {
     const { pageSize } = this.#o;
-    if (this.#dropping?.ranges.some(({ start, end }) => start <= page && page < end)) {
+    if (this.#isDropping(page)) {
       this.#waiting.push(fault);
       Atomics.store(this.#o.area.i32, AREA.STORE_WAITS, 1);
       this.#letStoresTry();
@@ -179,8 +179,13 @@ export class DevicePages {
     Atomics.store(this.#o.area.i32, AREA.DIRTY, this.#twins.pages);
   }
 
+  #isDropping(page: number): boolean {
+    return this.#dropping?.ranges.some(({ start, end }) => start <= page && page < end) ?? false;
+  }
+
+  /** Not what a core is about to drop, with whatever would have been stored there by then. */
   #canOpen(page: number): boolean {
-    if (this.#twins.dirty.has(page) || !this.copies.has(page)) return false;
+    if (this.#twins.dirty.has(page) || !this.copies.has(page) || this.#isDropping(page)) return false;
     return (
       this.#o.mode === 'all' || this.pins.within({ start: page, end: page + this.#o.pageSize }).length > 0
     );
