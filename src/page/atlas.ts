@@ -241,6 +241,7 @@ function drawFocused(
   if (!box) return;
   const top = Math.max(0, pixelOf(screen, focused.range.start) - 3);
   const bottom = Math.min(screen.height, pixelOf(screen, focused.range.end) + 3);
+  if (bottom < 0 || top > screen.height) return;
   const [left, width, height] = [box.left - 3, box.right - box.left + 6, Math.max(9, bottom - top)];
   outline(context, left, top, width, height, 5, palette.background);
   outline(context, left + 1, top + 1, width - 2, height - 2, 3, palette.focus);

@@ -69,7 +69,7 @@ const DARK: Palette = {
   focus: '#ffffff',
   kinds: {
     code: '#6277b0',
-    heap: '#d89a3c',
+    heap: '#8f6420',
     stack: '#d06ba0',
     file: '#4b587a',
     anonymous: '#6e6350',

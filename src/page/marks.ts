@@ -37,11 +37,16 @@ export function addressAt({ axis, viewport, height }: Screen, pixel: number): nu
   return axis.address(viewport.start + (pixel / height) * (viewport.end - viewport.start));
 }
 
-/** Where to zoom about, as a share of the height: the middle of what is seen of a range, else of the screen. */
+/**
+ * Where to zoom about, as a share of the height: the middle of a range, which then stays where it is; where that is not seen,
+ * the middle of what is seen of the range, else of the screen.
+ */
 export function anchorOf(screen: Screen, range: Range | undefined): number {
   if (!range) return 0.5;
-  const top = Math.max(0, pixelOf(screen, range.start));
-  const bottom = Math.min(screen.height, pixelOf(screen, range.end));
+  const [start, end] = [pixelOf(screen, range.start), pixelOf(screen, range.end)];
+  const middle = (start + end) / 2;
+  if (middle >= 0 && middle <= screen.height) return middle / screen.height;
+  const [top, bottom] = [Math.max(0, start), Math.min(screen.height, end)];
   return top > bottom ? 0.5 : (top + bottom) / 2 / screen.height;
 }
 

@@ -18,6 +18,8 @@ export interface Listener {
 /** Milliseconds between two pictures: where nothing happens, and at least. */
 const SELDOM = 2000;
 const OFTEN = 150;
+/** And at most, however long the last one took. */
+const LONGEST = 5000;
 /** After these the picture is another. */
 const CHANGES = new Set<EventName>([
   'open',
@@ -79,7 +81,7 @@ export class Source {
 
   /** A picture of thousands of buffers is work for the program that is looked at: it has most of the time for itself. */
   #often(): number {
-    return Math.max(OFTEN, 5 * this.#took);
+    return Math.max(OFTEN, Math.min(LONGEST, 5 * this.#took));
   }
 
   #schedule(after: number): void {
@@ -103,7 +105,7 @@ export class Source {
     }
     this.#asking = false;
     this.#took = performance.now() - this.#last;
-    this.#schedule(this.#again ? this.#often() : SELDOM);
+    this.#schedule(this.#again ? this.#often() : Math.max(SELDOM, this.#often()));
     this.#again = false;
   }
 }

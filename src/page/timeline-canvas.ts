@@ -97,7 +97,7 @@ function drawSeconds(context: CanvasRenderingContext2D, { width, height, palette
 function drawBar(
   context: CanvasRenderingContext2D,
   palette: Palette,
-  { command, state }: Bar,
+  { command, state, count }: Bar,
   left: number,
   right: number,
   top: number,
@@ -106,9 +106,9 @@ function drawBar(
   const width = Math.max(1.5, right - left);
   context.fillStyle = palette.states[state];
   context.fillRect(left, top + 1, width, Math.max(2, each - 3));
-  const { kernel } = command.launch;
-  if (each < 13 || context.measureText(kernel).width > width - 8) return;
+  const text = count > 1 ? `${count} not ended` : command.launch.kernel;
+  if (each < 13 || context.measureText(text).width > width - 8) return;
   context.fillStyle = state === 'waiting' ? palette.text : palette.background;
   context.textAlign = 'left';
-  context.fillText(kernel, left + 4, top + each / 2);
+  context.fillText(text, left + 4, top + each / 2);
 }

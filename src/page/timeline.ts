@@ -11,6 +11,8 @@ export interface Bar {
   readonly start: number;
   readonly end: number;
   readonly state: 'waiting' | 'running' | 'complete' | 'failed';
+  /** Those of a queue that have not ended are one bar, of the first of them. */
+  readonly count: number;
 }
 
 export interface Lane {
@@ -30,12 +32,12 @@ export function lanesOf(commands: readonly SeenCommand[], from: number, now: num
     if (bar.end >= from && bar.start <= now) bars.push(bar);
   }
   return [...queues].flatMap(([title, bars]) =>
-    packed(bars).map((lane, i) => ({ title: i === 0 ? title : '', bars: lane })),
+    packed(together(bars)).map((lane, i) => ({ title: i === 0 ? title : '', bars: lane })),
   );
 }
 
 /** What a command is, and how it went. */
-export function aboutBar({ command: { launch, end }, start, end: last, state }: Bar): {
+export function aboutBar({ command: { launch, end }, start, end: last, state, count }: Bar): {
   readonly title: string;
   readonly text: string;
 } {
@@ -47,7 +49,7 @@ export function aboutBar({ command: { launch, end }, start, end: last, state }: 
     items === undefined ? '' : `, ${items.toLocaleString('en')} ${type === 'launch' ? 'items' : 'bytes'}`;
   const failure = end?.error ? `: ${end.error.message}` : '';
   return {
-    title: `${kernel} (${state})`,
+    title: count > 1 ? `${count} not ended, ${kernel} first` : `${kernel} (${state})`,
     text: `${type} ${command} of ${device} ${queue}${many}; ${time}${waited}${failure}`,
   };
 }
@@ -57,9 +59,23 @@ const milliseconds = (time: number): string =>
 
 function barOf(command: SeenCommand, now: number): Bar {
   const { launch, end } = command;
-  if (!end) return { command, start: launch.time, end: now, state: 'waiting' };
+  if (!end) return { command, start: launch.time, end: now, state: 'waiting', count: 1 };
   const start = end.times.started ?? end.times.queued;
-  return { command, start, end: Math.max(start, end.times.finished ?? end.time), state: end.status };
+  return {
+    command,
+    start,
+    end: Math.max(start, end.times.finished ?? end.time),
+    state: end.status,
+    count: 1,
+  };
+}
+
+/** A queue that is behind has hundreds, all of which end now. */
+function together(bars: readonly Bar[]): Bar[] {
+  const waiting = bars.filter(({ state }) => state === 'waiting');
+  const [first] = waiting;
+  if (!first || waiting.length === 1) return [...bars];
+  return [...bars.filter(({ state }) => state !== 'waiting'), { ...first, count: waiting.length }];
 }
 
 /** Each bar in the first lane in which nothing is in its way. */

@@ -225,6 +225,7 @@ describe('zooming by a key', () => {
   it('is about what is seen of the chosen range, else about the middle', () => {
     assert.equal(anchorOf(screen, undefined), 0.5);
     assert.equal(anchorOf(screen, { start: 1020 * PAGE, end: 1040 * PAGE }), 0.3);
+    assert.equal(anchorOf(screen, { start: 1050 * PAGE, end: 1120 * PAGE }), 0.85);
     assert.equal(anchorOf(screen, { start: 1050 * PAGE, end: 9000 * PAGE }), 0.75);
     assert.equal(anchorOf(screen, { start: 0, end: 9000 * PAGE }), 0.5);
     assert.equal(anchorOf(screen, { start: 9000 * PAGE, end: 9001 * PAGE }), 0.5);
@@ -292,6 +293,19 @@ describe('the timeline', () => {
         ],
         ['', [[5, 8, 'complete']]],
         ['wasm b', [[2, 4, 'complete']]],
+      ],
+    );
+  });
+
+  it('has one bar for all of a queue that have not ended', () => {
+    const lanes = lanesOf([command(1, 'a', 0, 10), ...[12, 13, 14].map((at) => command(at, 'a', at))], 0, 20);
+    assert.deepEqual(
+      lanes.map(({ bars }) => bars.map(({ start, end, count }) => [start, end, count])),
+      [
+        [
+          [0, 10, 1],
+          [12, 20, 3],
+        ],
       ],
     );
   });
