@@ -31,6 +31,9 @@ kernel void scale(global float *data, float by) { data[get_global_id(0)] = data[
 /** Milliseconds between two launches, in the row with pauses: as in the peers. */
 const PAUSE = 0.02;
 
+/** Launches until all is hot: compilers' and collectors' threads have done most of what they do. */
+const WARM_UP = 10_000;
+
 const repeated = (times: number, once: () => void) => (): void => {
   for (let i = 0; i < times; i++) once();
 };
@@ -108,11 +111,13 @@ async function ourFigures(launches: number): Promise<{ figures: number[]; wasm: 
     queue.launch(scale, { items: (64 * MiB) / 4, args: [large, 0.5] }).wait();
   };
   const driver = await bareDriver();
-  const [launch, bare, onWasmTime] = inTurn(launches, [
+  const contenders = [
     repeated(launches, () => queue.launch(nothing, { items: 1, args: [] }).wait()),
     repeated(launches, driver.once),
     repeated(launches, () => wasm.queue.launch(onWasm, { items: 1, args: [] }).wait()),
-  ]) as [number, number, number];
+  ];
+  const warmups = Math.ceil(WARM_UP / launches);
+  const [launch, bare, onWasmTime] = inTurn(launches, contenders, { warmups }) as [number, number, number];
   const paused = afterPauses(launches, () => queue.launch(nothing, { items: 1, args: [] }).wait());
   const mapped = nanoseconds(launches, repeated(launches, map));
   const handed = nanoseconds(launches, repeated(launches, hand));

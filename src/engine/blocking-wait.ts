@@ -21,7 +21,8 @@ const LONGEST_SPIN = 0.15;
 /** Looks between two looks at the clock. */
 const LOOKS = 64;
 
-const usefulSpin = new UsefulSpin(LONGEST_SPIN);
+/** Whether looking is of use is one question where the device is at work, and another where it has slept. */
+const usefulSpin = { hot: new UsefulSpin(LONGEST_SPIN), idle: new UsefulSpin(LONGEST_SPIN) };
 
 /** Blocks until the command has ended; false where that is not so at `until` (of `performance.now()`). */
 export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, until: number): boolean {
@@ -32,19 +33,18 @@ export function awaitEnd(pumps: readonly CommandPump[], command: QueuedCommand, 
     only!.pump();
     if (command.settled) return true;
   }
-  // A core that sleeps comes up soonest on the processor that is given up for it.
-  const idle = pumps.length === 1 && only!.idle;
-  const spin = usefulSpin.next();
+  const useful = usefulSpin[pumps.length === 1 && only!.idle ? 'idle' : 'hot'];
+  const spin = useful.next();
   const spinUntil = performance.now() + spin;
   for (let seen = completions(pumps); ; seen = completions(pumps)) {
     pump(pumps);
     if (command.settled) {
-      usefulSpin.worked(spin);
+      useful.worked(spin);
       return true;
     }
-    if (idle || !changes(pumps, seen, spinUntil)) break;
+    if (!changes(pumps, seen, spinUntil)) break;
   }
-  if (!idle) usefulSpin.failed(spin);
+  useful.failed(spin);
   const patience = Math.min(...pumps.map((each) => each.patience));
   for (const each of pumps) each.block(1);
   try {
