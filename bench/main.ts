@@ -8,6 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import { arch, cpus, release } from 'node:os';
 import Table from 'cli-table3';
+import { Argument, Command } from 'commander';
 import pc from 'picocolors';
 import { allocation } from './alloc.ts';
 import { gapSearch } from './gap-search.ts';
@@ -45,14 +46,15 @@ const groups: Record<string, (quick: boolean) => Promise<Row[]>> = {
   page: pageFrames,
 };
 
-const words = process.argv.slice(2);
-const quick = words.includes('--quick');
-const chosen = words.filter((word) => !word.startsWith('--'));
-const unknown = chosen.filter((word) => !(word in groups));
-if (unknown.length > 0) {
-  console.error(`no benchmark is called ${unknown.join(', ')}; there are ${Object.keys(groups).join(', ')}`);
-  process.exit(2);
-}
+const program = new Command('npm run bench --')
+  .description(
+    'Every benchmark beside its peers in one run: a table of ratios, and the same in bench/results.json.',
+  )
+  .addArgument(new Argument('[groups...]', 'only these').choices(Object.keys(groups)))
+  .option('--quick', 'few rounds, to see that everything runs', false)
+  .parse();
+const chosen = program.args;
+const { quick } = program.opts<{ quick: boolean }>();
 
 const rows: Row[] = [];
 for (const [name, run] of Object.entries(groups)) {
