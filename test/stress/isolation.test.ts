@@ -152,10 +152,12 @@ for (const mode of MODES) {
         }
 
         // Everything else faults, one launch each, and nothing is read.
-        const probes = (
-          mode === 'trap' ? wild : DEAR_PROBES < wild.length ? sample(wild, DEAR_PROBES) : wild
-        ).filter((at) => !isAllowed(at));
-        assert.ok(probes.length >= Math.min(DEAR_PROBES, 100));
+        const stillWild = wild.filter((at) => !isAllowed(at));
+        const probes =
+          mode === 'userfaultfd' && DEAR_PROBES < stillWild.length
+            ? sample(stillWild, DEAR_PROBES)
+            : stillWild;
+        assert.ok(probes.length >= Math.min(DEAR_PROBES, 100), `${probes.length} probes`);
         words.fill(0xabababab);
         const before = wasm.counters();
         for (const at of probes) {
