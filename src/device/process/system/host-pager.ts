@@ -49,6 +49,8 @@ export class HostPager {
   readonly #tracker = new HostTracker();
   readonly #devices = new Map<number, Served>();
   readonly #count = new BigUint64Array(1);
+  /** How often the bell was rung, as far as this thread has heard. */
+  #heard = 0;
   /** Messages that came in while a device was being served, and must not be taken in then. */
   readonly #later: HostPagerRequest[] = [];
   readonly #afterFaults = new SpinCredit();
@@ -76,7 +78,7 @@ export class HostPager {
         faults: poller.ready(2 * i + 1),
         rung: poller.ready(2 * i + 2),
       }));
-      if (poller.ready(0)) readFrom(this.#data.bell, this.#count);
+      if (poller.ready(0)) this.#hear();
       if (this.#takeMessages()) return;
       for (const { id, device, faults, rung } of asked)
         if ((faults || rung) && this.#devices.has(id)) {
@@ -84,6 +86,16 @@ export class HostPager {
           credit = faults ? this.#afterFaults : (credit ?? this.#afterRequests);
         }
     }
+  }
+
+  #hear(): void {
+    if (readFrom(this.#data.bell, this.#count) > 0) this.#heard += Number(this.#count[0]);
+  }
+
+  /** A message may be taken in before the bell is rung for it, and the bell is closed after this. */
+  #hearLast(rings: number): void {
+    for (const poller = new Poller([this.#data.bell]); this.#heard < rings; this.#hear())
+      poller.wait(LOOK_UP);
   }
 
   /** Looks for a while; true where there is something to do. */
@@ -114,6 +126,7 @@ export class HostPager {
         // Their mirrors were not closed, and so what these have stays.
         for (const [id, { areaFd }] of [...this.#devices]) this.#detach(id, [areaFd]);
         this.#tracker.close();
+        this.#hearLast(next.rings);
         return true;
       }
     }

@@ -48,7 +48,8 @@ export type HostPagerRequest =
   | { readonly type: 'pin' | 'unpin'; readonly id: number; readonly range: Range }
   | { readonly type: 'advise'; readonly id: number; readonly range: Range; readonly advice: Advice }
   | { readonly type: 'detach'; readonly id: number }
-  | { readonly type: 'stop' };
+  /** The last one. `rings`: how often the bell is rung in all, this message's ring included. */
+  | { readonly type: 'stop'; readonly rings: number };
 
 /** `failed`: the device can't be attached, or can't be served any more. */
 export type HostPagerReport =

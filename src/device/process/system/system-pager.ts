@@ -64,6 +64,8 @@ class SystemPager {
     Atomics.wait(this.#ended, 0, 0, LAST_WAIT);
   };
   #stopped = false;
+  /** How often the bell was rung. */
+  #rings = 0;
   #holds = 0;
   #nextId = 1;
 
@@ -129,13 +131,14 @@ class SystemPager {
   }
 
   #stop(): void {
-    this.#tell({ type: 'stop' });
+    this.#tell({ type: 'stop', rings: this.#rings + 1 });
   }
 
   #tell(request: HostPagerRequest): void {
     if (this.#stopped) return;
     if (request.type === 'stop') this.#retire();
     this.#port.postMessage(request);
+    this.#rings++;
     signalEventfd(this.#bell);
   }
 
