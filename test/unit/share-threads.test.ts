@@ -99,6 +99,7 @@ describe('a thread of the process that opened the mirror', () => {
   test('leaves nothing behind when it is terminated, not even in the middle of waiting', () =>
     withShared(open, async ({ mirror, thread }) => {
       const buffer = mirror.alloc(65536, { name: 'kept' });
+      const signal = mirror.alloc(4096, { name: 'signal' }).view(Int32Array);
       const first = await thread();
       await first.end();
       await eventually('the first is gone', () => mirror.sharers().length === 0);
@@ -109,11 +110,14 @@ describe('a thread of the process that opened the mirror', () => {
         const waiting = other.run(async ({ attached, kept }, round) => {
           const { address } = attached.buffer('kept')!;
           kept.view = attached.buffer('kept')!.bytes;
+          attached.buffer('signal')!.view(Int32Array)[0] = round + 1;
           if (round % 2 === 0) await attached.waitAsync(address, 0);
           else await attached.whenBuffer('never');
         }, i);
         waiting.catch(() => {});
-        await eventually('it is there', () => mirror.sharers().length === 1);
+        // Not while it makes its view: to be terminated in that ends the process (docs/limits.md).
+        await eventually('it has its view', () => signal[0] === i + 1);
+        assert.equal(mirror.sharers().length, 1);
         await other.end();
         await eventually('it is gone', () => mirror.sharers().length === 0);
       }
