@@ -1,5 +1,5 @@
 /**
- * The errors of Mirrorspace; a leaf that any part may import.
+ * The errors of Mirrorspace; a leaf that any part may import (of what it names, only types).
  *
  * Bad arguments are native `TypeError` (wrong kind) or `RangeError` (wrong value) that carry Node's codes
  * `ERR_INVALID_ARG_TYPE` and `ERR_OUT_OF_RANGE`. Everything else is a {@link MirrorError} with a stable
@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { Refusal } from './placement/refusal.ts';
 
 /** `0x` and lower-case digits, as /proc/PID/maps and every debugger print an address. */
 export function hex(address: number): string {
@@ -45,10 +46,10 @@ export class MirrorError extends Error {
   }
 }
 
-/** No place satisfies the request. `refusal` is the full report (see `mirrorspace`'s `Refusal`). */
-export class PlacementError<R = unknown> extends MirrorError {
-  readonly refusal: R;
-  constructor(message: string, refusal: R) {
+/** No place satisfies the request. `refusal` is the full report. */
+export class PlacementError extends MirrorError {
+  readonly refusal: Refusal;
+  constructor(message: string, refusal: Refusal) {
     super('ERR_MIRROR_PLACEMENT', message, { errno: 'ENOMEM' });
     this.refusal = refusal;
   }

@@ -21,12 +21,7 @@ import { stackPointers } from '../linux/task.ts';
 import type { Address, Range } from '../mm/address.ts';
 import { parseMaps } from '../mm/parse-maps.ts';
 import type { Vma } from '../mm/vma.ts';
-import {
-  type PlacementRequest,
-  type PlacementSpace,
-  type Refusal,
-  refusalMessage,
-} from '../placement/index.ts';
+import { type PlacementRequest, type PlacementSpace, refusalMessage } from '../placement/index.ts';
 import { type AllocOptions, type CheckedAlloc, checkAllocOptions } from './alloc-options.ts';
 import { requestOf } from './driver-place.ts';
 import { checkCopyable, movableMapping } from './movable.ts';
@@ -143,7 +138,7 @@ function move({ space, arena, refresh }: Evacuator, { start, end }: Range, check
   const size = end - start;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const plan = space.plan(requestOf(space, checked));
-    if (!plan.ok) throw new PlacementError<Refusal>(refusalMessage(plan.refusal), plan.refusal);
+    if (!plan.ok) throw new PlacementError(refusalMessage(plan.refusal), plan.refusal);
     const { address } = plan.placement;
     if (mmapNoReplace(address, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, arena.fd, address)) {
       try {

@@ -10,7 +10,7 @@ import { PlacementError } from '../errors.ts';
 import { channels, publish } from '../observe/channels.ts';
 import type { MirrorIdentity, PlaceEvent } from '../observe/events.ts';
 import { site } from '../observe/sites.ts';
-import type { Placement, Refusal } from '../placement/index.ts';
+import type { Placement } from '../placement/index.ts';
 import type { FreedRanges } from './freed-ranges.ts';
 import type { SvmBuffer } from './svm-buffer.ts';
 
@@ -103,8 +103,7 @@ export function publishPlacing(
   } catch (error) {
     const duration = monotonicNow() - time;
     if (error instanceof PlacementError && refuse.hasSubscribers) {
-      const { message } = error;
-      const refusal = error.refusal as Refusal;
+      const { message, refusal } = error;
       publish('refuse', { mirror, time, purpose, size, refusal, message, duration, ...site() });
     }
     throw error;

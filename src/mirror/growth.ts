@@ -8,7 +8,7 @@ import type { AttachedDevice } from '../device/device.ts';
 import { invalidType, outOfRange, PlacementError, UnsupportedError } from '../errors.ts';
 import { alignUp, type Range } from '../mm/address.ts';
 import type { MirrorIdentity } from '../observe/events.ts';
-import type { Placement, Refusal } from '../placement/index.ts';
+import type { Placement } from '../placement/index.ts';
 import type { Access } from './alloc-options.ts';
 import { publishMapped } from './events.ts';
 import type { LiveBuffers } from './live-buffers.ts';
@@ -60,9 +60,9 @@ function extend(buffer: SvmBuffer, size: number, { placer, attached }: GrowthPar
     return placer.extend({ placement, devices, asked }, size);
   } catch (error) {
     if (!(error instanceof PlacementError)) throw error;
-    throw new PlacementError<Refusal>(
+    throw new PlacementError(
       `buffer '${name}' can't grow to ${size} bytes where it is: ${error.message}`,
-      error.refusal as Refusal,
+      error.refusal,
     );
   }
 }

@@ -14,7 +14,6 @@ import {
   type PlacementRequest,
   type PlacementSpace,
   type Plan,
-  type Refusal,
   refusalMessage,
 } from '../placement/index.ts';
 import type { CheckedAlloc } from './alloc-options.ts';
@@ -240,5 +239,5 @@ export class Placer {
 function refuse(size: number, plan: Plan): never {
   if (plan.ok)
     throw new SystemError('mmap', [size], 'EAGAIN', 'The address space changed while it was searched');
-  throw new PlacementError<Refusal>(refusalMessage(plan.refusal), plan.refusal);
+  throw new PlacementError(refusalMessage(plan.refusal), plan.refusal);
 }

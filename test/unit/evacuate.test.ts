@@ -163,10 +163,7 @@ describe('a mapping above the window', () => {
     assert.throws(
       () => mirror.alloc(PAGE),
       (error) =>
-        error instanceof PlacementError &&
-        (error as PlacementError<{ blockers: Range[] }>).refusal.blockers.some(
-          ({ start }) => start === moved.start,
-        ),
+        error instanceof PlacementError && error.refusal.blockers.some(({ start }) => start === moved.start),
     );
     unmap(moved);
     mirror.alloc(PAGE).free();

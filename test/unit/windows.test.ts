@@ -64,9 +64,7 @@ describe('a narrowed window', () => {
         () => mirror.alloc(PAGE, { guard: 0 }),
         (error: unknown) => {
           assert.ok(error instanceof PlacementError);
-          const { reason, blockers, totalFree, candidate } = error.refusal as PlacementError<
-            Extract<ReturnType<typeof mirror.plan>, { ok: false }>['refusal']
-          >['refusal'];
+          const { reason, blockers, totalFree, candidate } = error.refusal;
           assert.equal(reason, 'exhausted');
           assert.equal(totalFree, 0);
           assert.deepEqual(candidate, { start: 0x66000000, end: 0x66010000 });
