@@ -72,7 +72,7 @@ describe('a device that is to reach system memory', () => {
       errno: 'EFAULT',
       address: far,
     });
-    assert.equal(warnings.length, 1);
+    assert.equal(warnings.length, 1, JSON.stringify(warnings));
     assert.match(warnings[0]!.message, /pidfd_getfd.*EPERM.*ptrace_scope/s);
     assert.deepEqual(demanded, { code: 'ERR_MIRROR_UNSUPPORTED', missing: 'system SVM', errno: 'EPERM' });
   });
@@ -88,7 +88,7 @@ describe('a device that is to reach system memory', () => {
     const { faults, far, undeclared, demanded, warnings } = await refused('trace');
     assert.equal(faults, 'userfaultfd');
     assert.deepEqual([undeclared.code, undeclared.address], ['ERR_MIRROR_DEVICE_FAULT', far]);
-    assert.equal(warnings.length, 1);
+    assert.equal(warnings.length, 1, JSON.stringify(warnings));
     assert.match(warnings[0]!.message, /pidfd_getfd.*EPERM.*ptrace_scope/s);
     assert.deepEqual(demanded, { code: 'ERR_MIRROR_UNSUPPORTED', missing: 'system SVM', errno: 'EPERM' });
   });
