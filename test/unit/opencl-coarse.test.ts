@@ -6,46 +6,22 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   DependencyError,
-  type DeviceSpecs,
-  type DevicesOf,
   MiB,
-  type Mirror,
   openclDevice,
   openMirror,
   processDevice,
   SVM,
   UnsupportedError,
 } from 'mirrorspace';
-import { pointer, struct, toOpenCL, u32 } from 'mirrorspace/layout';
 import { maskOpenCl } from '../fixtures/coarse-opencl.ts';
+import { LIST, Node } from '../fixtures/opencl-list.ts';
+import { withDevices } from '../fixtures/with-devices.ts';
 
 const skip = { skip: maskOpenCl() ?? false };
 const LOST = 0xdddddddd;
 
-const Node = struct('Node', {
-  value: u32,
-  get next() {
-    return pointer(Node);
-  },
-});
-
-const SOURCE = `${toOpenCL(Node)}
-kernel void times(global Node *first, uint by) {
-  for (global Node *node = first; node != 0; node = node->next) node->value *= by;
-}
+const SOURCE = `${LIST}
 kernel void add(global uint *words, uint more) { words[get_global_id(0)] += more; }`;
-
-async function withDevices<Specs extends DeviceSpecs>(
-  devices: Specs,
-  body: (mirror: Mirror<DevicesOf<Specs>>) => Promise<void>,
-): Promise<void> {
-  const mirror = await openMirror({ devices });
-  try {
-    await body(mirror);
-  } finally {
-    await mirror.close();
-  }
-}
 
 const coarse = { type: 'coarse' } as const;
 

@@ -7,38 +7,16 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import {
-  type DeviceSpecs,
-  type DevicesOf,
-  MiB,
-  type Mirror,
-  openclDevice,
-  openMirror,
-  processDevice,
-  SVM,
-  UnsupportedError,
-  wasmDevice,
-} from 'mirrorspace';
-import { pointer, struct, toOpenCL, u32 } from 'mirrorspace/layout';
+import { MiB, openclDevice, processDevice, SVM, UnsupportedError, wasmDevice } from 'mirrorspace';
 import { whyNoDriverMemory } from '../../src/device/opencl/pointer-mode.ts';
 import { whatIsThere, whyOutOfReach } from '../../src/mirror/adopted-memory.ts';
 import { POCL, poclMissing } from '../fixtures/opencl.ts';
+import { LIST, Node } from '../fixtures/opencl-list.ts';
+import { withDevices } from '../fixtures/with-devices.ts';
 
 const skip = { skip: poclMissing() ?? false };
+process.env.OCL_ICD_VENDORS = POCL;
 const ownMemory = () => openclDevice({ pointers: 'svm-alloc' });
-
-async function withDevices<Specs extends DeviceSpecs>(
-  devices: Specs,
-  body: (mirror: Mirror<DevicesOf<Specs>>) => Promise<void>,
-): Promise<void> {
-  process.env.OCL_ICD_VENDORS = POCL;
-  const mirror = await openMirror({ devices });
-  try {
-    await body(mirror);
-  } finally {
-    await mirror.close();
-  }
-}
 
 /** The name of the mapping that holds an address, as the kernel has it. */
 function mappingAt(address: number): string | undefined {
@@ -48,18 +26,6 @@ function mappingAt(address: number): string | undefined {
   }
   return undefined;
 }
-
-const Node = struct('Node', {
-  value: u32,
-  get next() {
-    return pointer(Node);
-  },
-});
-
-const LIST = `${toOpenCL(Node)}
-kernel void times(global Node *first, uint by) {
-  for (global Node *node = first; node != 0; node = node->next) node->value *= by;
-}`;
 
 describe('memory of the driver', skip, () => {
   test('is no memory of the arena, is zeroed and aligned, and is given back', async () => {

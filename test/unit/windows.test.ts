@@ -17,23 +17,12 @@ import {
   wasmDevice,
 } from 'mirrorspace';
 import { type DeviceWindow, PlacementSpace } from '../../src/placement/index.ts';
+import { withDevices } from '../fixtures/with-devices.ts';
 import { basicKernels } from '../fixtures/with-mirror.ts';
 
 const PAGE = 4 * KiB;
 const inside = ({ address, end }: SvmBuffer, range: Range): boolean =>
   address >= range.start && end <= range.end;
-
-async function withDevices<const Specs extends Record<string, ReturnType<typeof wasmDevice>>>(
-  devices: Specs,
-  body: (mirror: Mirror<{ [Name in keyof Specs]: WasmDevice }>) => Promise<void> | void,
-): Promise<void> {
-  const mirror = (await openMirror({ devices })) as unknown as Mirror<{ [Name in keyof Specs]: WasmDevice }>;
-  try {
-    await body(mirror);
-  } finally {
-    await mirror.close();
-  }
-}
 
 describe('a narrowed window', () => {
   it('with a fixed base and an end holds every buffer, and kernels work at both of its edges', () =>
